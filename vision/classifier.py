@@ -1,0 +1,92 @@
+"""ImageClassifier: a model with its preprocessing, class names and calibration; what a bundle holds.
+
+Only here do logits become probabilities. It imports no TensorFlow: the service uses this same class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.bundle import atomic_folder, open_bundle, seal
+from vision.preprocessing import Preprocessing
+from vision.runtimes import Logits, Runtime, load_runtime
+
+Images = NDArray[np.uint8]
+Probabilities = NDArray[np.float32]
+# Memory-mapped images are read a piece at a time, so that a set larger than memory can be predicted.
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class ImageClassifier:
+    """Bytes or pixels in, calibrated probabilities out."""
+
+    runtime: Runtime
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    temperature: float = 1.0
+
+    def logits(self, images: Images) -> Logits:
+        """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""
+        chunks = [self.runtime.logits(chunk) for chunk in _chunks(images)]
+        return np.concatenate(chunks) if chunks else np.zeros((0, len(self.class_names)), np.float32)
+
+    def predict(self, images: Images) -> Probabilities:
+        """Probabilities (N, K), float32 0..1, rows sum to 1, of preprocessed images (N, H, W, 3)."""
+        return softmax(self.logits(images) / np.float32(self.temperature))
+
+    def classify(self, data: bytes) -> Probabilities:
+        """Probabilities (K,) of one encoded image; ImageError where it is not one."""
+        probabilities: Probabilities = self.predict(self.preprocessing.apply(data)[None])[0]
+        return probabilities
+
+    def with_temperature(self, temperature: float) -> ImageClassifier:
+        return replace(self, temperature=float(temperature))
+
+    def with_runtime(self, runtime: Runtime) -> ImageClassifier:
+        return replace(self, runtime=runtime)
+
+    def write_files(self, folder: Path) -> dict[str, Any]:
+        """Writes the model's files into the folder and returns what bundle.json is to say of them."""
+        self.runtime.save(folder)
+        return {
+            "runtime": self.runtime.name,
+            "precision": self.runtime.precision,
+            "preprocessing": self.preprocessing.model_dump(mode="json"),
+            "class_names": list(self.class_names),
+            "temperature": self.temperature,
+        }
+
+    def save(self, folder: Path) -> str:
+        """Writes a sealed folder, whole or not at all; returns its digest."""
+        with atomic_folder(folder) as temporary:
+            return seal(temporary, self.write_files(temporary))
+
+    @classmethod
+    def load(cls, folder: Path) -> ImageClassifier:
+        """The classifier of a sealed folder; BundleError before anything is run if a hash differs."""
+        description = open_bundle(folder)
+        return cls(
+            runtime=load_runtime(description["runtime"], folder, description["precision"]),
+            preprocessing=Preprocessing.model_validate(description["preprocessing"]),
+            class_names=tuple(description["class_names"]),
+            temperature=float(description["temperature"]),
+        )
+
+
+def softmax(logits: Logits) -> Probabilities:
+    """Probabilities along the last axis, float32."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities: Probabilities = (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def _chunks(images: Images) -> Iterator[Images]:
+    for start in range(0, len(images), CHUNK):
+        yield images[start : start + CHUNK]

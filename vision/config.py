@@ -1,0 +1,139 @@
+"""The schema of the one `config` tree in the YAML, sections in pipeline order.
+
+Frozen, unknown keys refused. The values live in zenml_config.yaml and configs/; the defaults here keep
+those files short and tests small. A step receives its own section and nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from vision.augmentation_policy import AugmentationPolicy
+from vision.errors import one_of
+from vision.preprocessing import Preprocessing
+from vision.promotion import PromotionRules
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+class Section(BaseModel):
+    """A part of the tree: immutable, and a misspelt key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(Section):
+    """Where the images come from."""
+
+    source: str = Field("digits", description="a name in vision.sources.SOURCES")
+    path: Path | None = Field(None, description="folder of the images; digits needs none")
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, source: str) -> str:
+        from vision.sources import SOURCES
+
+        if source not in SOURCES:
+            raise ValueError(one_of("source", source, SOURCES, "config.data.source"))
+        return source
+
+
+class ContractsConfig(Section):
+    """Great Expectations suites that the data must meet."""
+
+    manifest: Path = Path("data_contracts/manifest.yaml")
+    images: Path = Path("data_contracts/images.yaml")
+
+
+class SplitConfig(Section):
+    """Shares of all images, used where the folder is not split already."""
+
+    validation: Fraction = Field(0.2, description="share of the images that are not test images")
+    test: Fraction = Field(0.2, description="share of all images")
+
+
+class TuneConfig(Section):
+    """Search for learning rate and the like by Optuna; the best values replace those of `train`."""
+
+    trials: int = Field(0, ge=0, description="0 skips the search")
+    epochs: int = Field(5, ge=1, description="epochs of one trial")
+    timeout_seconds: float | None = Field(None, gt=0, description="no new trial after this long")
+
+
+class ModelConfig(Section):
+    """The architecture."""
+
+    name: str = Field("residual", description="a name in models.ARCHITECTURES")
+    options: dict[str, Any] = Field({}, description="keyword arguments of its build function")
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        from models import ARCHITECTURES
+
+        if name not in ARCHITECTURES:
+            raise ValueError(one_of("architecture", name, ARCHITECTURES, "config.model.name"))
+        return name
+
+
+class TrainConfig(Section):
+    """One training run. The defaults are the reference's second recipe (SPEC 3)."""
+
+    epochs: int = Field(50, ge=1)
+    batch_size: int = Field(32, ge=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(1e-6, ge=0, description="decoupled weight decay a step")
+    schedule: Literal["plateau", "cosine"] = Field(
+        "plateau", description="fall by plateau_factor when stuck, or one-cycle warm-up and cosine"
+    )
+    plateau_factor: float = Field(0.2, gt=0, lt=1)
+    plateau_patience: int = Field(8, ge=1, description="epochs")
+    early_stopping_patience: int = Field(10, ge=1, description="epochs")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+
+
+class EvaluateConfig(Section):
+    """What the report shows."""
+
+    resamples: int = Field(300, ge=10, description="bootstrap resamples of each interval")
+    gallery_images: int = Field(12, ge=0, le=64, description="activation maps and mistakes shown")
+
+
+class CompressConfig(Section):
+    """Quantisation and the runtime that serves."""
+
+    max_accuracy_drop: float = Field(
+        0.5, ge=0, description="percentage points of validation accuracy that int8 may cost"
+    )
+    calibration_images: int = Field(300, ge=1, description="training images shown to the quantiser")
+    runtimes: tuple[Literal["litert", "openvino"], ...] = Field(("litert", "openvino"), min_length=1)
+
+
+class ScheduleConfig(Section):
+    """Cron lines (minute hour day month weekday), local time."""
+
+    training: str = "0 3 * * *"
+
+
+class Config(Section):
+    """Everything that a run can be told."""
+
+    name: str = Field("digits", pattern=NAME_PATTERN, description="of the registered model")
+    seed: int = Field(1, ge=0)
+    data: DataConfig = DataConfig()
+    contracts: ContractsConfig = ContractsConfig()
+    split: SplitConfig = SplitConfig()
+    prepare: Preprocessing = Preprocessing()
+    augment: AugmentationPolicy = AugmentationPolicy()
+    tune: TuneConfig = TuneConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    compress: CompressConfig = CompressConfig()
+    promote: PromotionRules = PromotionRules()
+    schedule: ScheduleConfig = ScheduleConfig()

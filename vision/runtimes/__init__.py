@@ -1,0 +1,54 @@
+"""The engines that can run a model, behind one small interface; a bundle names the one that it is for.
+
+Nothing is imported until a runtime is opened, so the service loads only the engine of its bundle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import one_of, BundleError
+
+Logits = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A loaded model. Safe to call from several threads."""
+
+    name: str
+    precision: str
+
+    def logits(self, images: NDArray[np.uint8]) -> Logits:
+        """Logits (N, K), float32, of images (N, H, W, 3), uint8 0..255; N >= 1."""
+
+    def save(self, folder: Path) -> None:
+        """Writes the model's files into the folder, under names of its own."""
+
+
+def _lazy(module: str) -> Callable[[Path, str], Runtime]:
+    def load(folder: Path, precision: str) -> Runtime:
+        runtime: Runtime = import_module(module).load(folder, precision)
+        return runtime
+
+    return load
+
+
+# name in bundle.json -> load(folder, precision)
+RUNTIMES: dict[str, Callable[[Path, str], Runtime]] = {
+    "keras": _lazy("vision.runtimes.keras_runtime"),
+    "litert": _lazy("vision.runtimes.litert_runtime"),
+    "openvino": _lazy("vision.runtimes.openvino_runtime"),
+}
+
+
+def load_runtime(name: str, folder: Path, precision: str) -> Runtime:
+    """The runtime of that name, with the model files of the folder."""
+    if name not in RUNTIMES:
+        raise BundleError(one_of("runtime", name, RUNTIMES, f'"runtime" in {folder}/bundle.json'))
+    return RUNTIMES[name](folder, precision)
