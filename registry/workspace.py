@@ -56,6 +56,11 @@ class Workspace:
         return self.root / "registry"
 
     @property
+    def bentoml(self) -> Path:
+        """BENTOML_HOME: the Bento store."""
+        return self.root / "bentoml"
+
+    @property
     def schedule(self) -> Path:
         return self.root / "schedule"
 

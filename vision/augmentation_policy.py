@@ -19,9 +19,5 @@ class AugmentationPolicy(BaseModel):
     @property
     def is_off(self) -> bool:
         return not (
-            self.rotation_degrees
-            or self.horizontal_flip
-            or self.zoom
-            or self.shift
-            or self.brightness
+            self.rotation_degrees or self.horizontal_flip or self.zoom or self.shift or self.brightness
         )

@@ -5,6 +5,7 @@ Only here do logits become probabilities. It imports no TensorFlow: the service 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -62,6 +63,12 @@ class ImageClassifier:
             "class_names": list(self.class_names),
             "temperature": self.temperature,
         }
+
+    @property
+    def digest(self) -> str:
+        """Hex sha256 of all that `save` writes: equal classifiers have equal digests."""
+        with tempfile.TemporaryDirectory() as parent:
+            return self.save(Path(parent) / "classifier")
 
     def save(self, folder: Path) -> str:
         """Writes a sealed folder, whole or not at all; returns its digest."""

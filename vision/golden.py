@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,7 +16,11 @@ from PIL import Image
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
 
+if TYPE_CHECKING:  # pandas is half a second that the service need not wait for
+    from vision.manifest import Manifest
+
 FOLDER = "golden"
+SAMPLES = 8
 EXPECTED = "expected.npz"
 # libjpeg builds round the inverse DCT differently: one or two steps of 255 after resizing.
 PIXEL_TOLERANCE = 2
@@ -47,6 +52,16 @@ def hostile_images(seed: int = 0) -> dict[str, bytes]:
         exif[0x0112] = orientation
         images[f"exif_{orientation}.jpg"] = _encode(upright, "JPEG", exif=exif)
     return images
+
+
+def choose_samples(manifest: Manifest) -> dict[str, bytes]:
+    """A few images of the manifest, evenly spread, under names with their own suffix."""
+    paths = manifest.table["path"].to_list()
+    spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLES).astype(int)) if paths else []
+    return {
+        f"sample_{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
+        for number, row in enumerate(spread)
+    }
 
 
 def write_golden(classifier: ImageClassifier, samples: dict[str, bytes], folder: Path) -> None:

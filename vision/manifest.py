@@ -4,7 +4,7 @@ Columns of `Manifest.table`, in this order (COLUMNS):
 
     path         str, relative to `root`, with forward slashes
     label        str, the class
-    split        str, train / validation / test, or "" where not yet assigned
+    split        str, train / validation / test / excluded, or "" where not yet assigned
     sha256       str, of the file's bytes
     size_bytes   int
     format       str, Pillow's name (JPEG, PNG ...), "" where unreadable
@@ -27,6 +27,8 @@ from pathlib import Path
 import pandas as pd
 
 SPLITS = ("train", "validation", "test")
+# The split of a copy of an image that is held out elsewhere: it is neither trained on nor tested on.
+EXCLUDED = "excluded"
 COLUMNS = (
     "path",
     "label",

@@ -8,11 +8,12 @@ each architecture, so pixels stay 0..255 until there.
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from vision.errors import ImageError, ImageTooLarge
@@ -29,6 +30,18 @@ INTERPOLATIONS = {
 }
 # What SPEC 1 names; anything else that Pillow can open (PostScript, PDF ...) is refused unopened.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+# Above this Pillow itself refuses (twice Image.MAX_IMAGE_PIXELS), whatever we would allow.
+PILLOW_MAX_PIXELS = 178_956_970
+# EXIF 2.32, table 6: what turns an image stored with this orientation upright; 1 needs nothing.
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class Preprocessing(BaseModel):
@@ -46,7 +59,9 @@ class Preprocessing(BaseModel):
     background: tuple[Channel, Channel, Channel] = Field(
         (255, 255, 255), description="RGB 0..255 under transparent pixels and in padding"
     )
-    max_pixels: int = Field(64_000_000, ge=1, description="images of more pixels are refused")
+    max_pixels: int = Field(
+        64_000_000, ge=1, le=PILLOW_MAX_PIXELS, description="images of more pixels are refused"
+    )
 
     def apply(self, data: bytes) -> Pixels:
         """Pixels (H, W, 3), uint8 0..255, of one encoded image.
@@ -81,23 +96,47 @@ def decode_image(
         raise ImageError("empty image: received 0 bytes; send the bytes of an image file")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _refuse_bomb(image.size, max_pixels)
+            _refuse_size(image.size, max_pixels)
             image.load()
             return _to_rgb(_upright(image), background)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageTooLarge(f"image refused: {error}") from error
+    except UnidentifiedImageError as error:  # its own text holds an address, different in each run
+        raise _unreadable("none of the allowed formats", data) from error
     except Exception as error:  # Pillow's plugins raise OSError, SyntaxError, struct.error, ...
-        reason = " ".join(str(error).split())[:200].replace("<_io.BytesIO object at ", "<")
-        raise ImageError(
-            f"not a readable image ({type(error).__name__}: {reason}): received {len(data)} bytes;"
-            f" allowed are whole files of {', '.join(FORMATS)}"
-        ) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise _unreadable(reason, data) from error
 
 
-def _refuse_bomb(size: tuple[int, int], max_pixels: int) -> None:
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its pixels: Pillow's names, and the size as stored, before EXIF turns it."""
+
+    format: str
+    mode: str
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> Header:
+    """The header of an image that decode_image accepts; no pixel is decoded."""
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return Header(image.format or "", image.mode, *image.size)
+
+
+def _unreadable(reason: str, data: bytes) -> ImageError:
+    return ImageError(
+        f"not a readable image ({reason}): received {len(data)} bytes;"
+        f" allowed are whole files of {', '.join(FORMATS)}"
+    )
+
+
+def _refuse_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
+    if not width * height:
+        raise ImageError(f"image of {width} x {height} pixels: at least 1 x 1 is needed")
     if width * height > max_pixels:
         raise ImageTooLarge(
             f"image of {width} x {height} pixels: at most {max_pixels} are allowed;"
@@ -106,10 +145,13 @@ def _refuse_bomb(size: tuple[int, int], max_pixels: int) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    # Not ImageOps.exif_transpose: it writes the EXIF block anew, and where another tag of it is broken
+    # that fails and the image would stay on its side. It also copies images that need no turning.
     try:
-        return ImageOps.exif_transpose(image)
+        method = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # a broken EXIF block says nothing about the pixels
         return image
+    return image if method is None else image.transpose(method)
 
 
 def _to_rgb(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:

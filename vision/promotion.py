@@ -41,22 +41,28 @@ class PromotionDecision(BaseModel):
 def decide(candidate: Scores, champion: Scores | None, rules: PromotionRules) -> PromotionDecision:
     """Promote where every rule holds; otherwise keep, with each rule that failed in words."""
     failures = []
-    if candidate.accuracy < rules.min_accuracy:
+    # Asked as `not good` rather than `bad`, so that a figure that is not a number is refused.
+    if not candidate.accuracy >= rules.min_accuracy:
         failures.append(
             f"test accuracy {candidate.accuracy:.4f} is below promote.min_accuracy {rules.min_accuracy}"
         )
-    if candidate.ece > rules.max_ece:
+    if not candidate.ece <= rules.max_ece:
         failures.append(f"calibration error {candidate.ece:.4f} is above promote.max_ece {rules.max_ece}")
     if champion is not None:
         drop = 100 * (champion.accuracy - candidate.accuracy)
-        if drop > rules.max_accuracy_drop + 1e-9:
+        if not drop <= rules.max_accuracy_drop + 1e-9:
             failures.append(
                 f"test accuracy is {drop:.2f} points below the champion's {champion.accuracy:.4f} on the"
                 f" same {champion.images} images; promote.max_accuracy_drop allows {rules.max_accuracy_drop}"
             )
     if failures:
-        return PromotionDecision(action="keep", reasons=tuple(failures))
+        return keep(*failures)
     return PromotionDecision(action="promote", reasons=(_success(candidate, champion),))
+
+
+def keep(*reasons: str) -> PromotionDecision:
+    """The champion stays, for these reasons."""
+    return PromotionDecision(action="keep", reasons=reasons)
 
 
 def _success(candidate: Scores, champion: Scores | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from vision.errors import one_of, BundleError
 Logits = NDArray[np.float32]
 
 
+@runtime_checkable
 class Runtime(Protocol):
     """A loaded model. Safe to call from several threads."""
 

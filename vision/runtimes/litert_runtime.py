@@ -33,8 +33,7 @@ class LiteRTRuntime:
     def logits(self, images: NDArray[np.uint8]) -> Logits:
         with self._lock:
             batches = [
-                self._invoke(images[start : start + MAX_BATCH])
-                for start in range(0, len(images), MAX_BATCH)
+                self._invoke(images[start : start + MAX_BATCH]) for start in range(0, len(images), MAX_BATCH)
             ]
         return np.concatenate(batches)
 

@@ -1,0 +1,52 @@
+# One command a task; `make help` lists them. Needs Python 3.11 or 3.12, make and a C library.
+SHELL := /bin/sh
+PYTHON ?= $(shell command -v python3.12 >/dev/null 2>&1 && python3.12 -c '' 2>/dev/null && echo python3.12 || (command -v python3.11 >/dev/null 2>&1 && python3.11 -c '' 2>/dev/null && echo python3.11) || echo python3)
+CONFIG ?= zenml_config.yaml
+HOST ?= 127.0.0.1
+PORT ?= 3000
+MLFLOW_PORT ?= 5000
+ZENML_PORT ?= 8237
+BIN := .venv/bin
+READY := .venv/.ready
+.DEFAULT_GOAL := help
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: $(READY)  ## make the environment (.venv) from requirements.lock
+
+$(READY): requirements.lock pyproject.toml infra/environment.py infra/setup.sh
+	@sh infra/setup.sh "$(PYTHON)" && touch $(READY)
+
+train: $(READY)  ## images -> champion: the training pipeline, then what it made
+	@$(BIN)/zenml pipeline run training -c $(CONFIG)
+	@$(BIN)/sightline status --config $(CONFIG)
+
+serve: $(READY)  ## the champion behind http://127.0.0.1:3000
+	@$(BIN)/python -m serving --host $(HOST) --port $(PORT)
+
+ui: $(READY)  ## MLflow and the ZenML dashboard, on loopback
+	@HOST=$(HOST) MLFLOW_PORT=$(MLFLOW_PORT) ZENML_PORT=$(ZENML_PORT) sh infra/ui.sh
+
+schedule: $(READY)  ## retrain by the cron line of the YAML until stopped
+	@$(BIN)/sightline schedule --config $(CONFIG)
+
+test: $(READY)  ## the tests that need minutes at most, and no data but our own
+	@$(BIN)/python -m pytest
+
+test-slow: $(READY)  ## the tests on real data, and whole runs
+	@$(BIN)/python -m pytest -m slow --timeout 3600
+
+check: $(READY)  ## what a commit must pass: ruff, mypy, import-linter, pytest
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m pytest
+
+bench: $(READY)  ## measure again what BENCHMARKS.md says
+	@$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## compile requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements.lock
+
+.PHONY: help setup train serve ui schedule test test-slow check bench lock

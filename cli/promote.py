@@ -1,0 +1,26 @@
+"""`sightline promote VERSION`: that version becomes champion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cli.moved import show_move
+from cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Reason, caller
+
+
+def promote(
+    version: Annotated[int, typer.Argument(min=1, help="number in the model registry")],
+    reason: Reason = "by hand",
+    config: ConfigFile = DEFAULT_CONFIG,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version champion; the running service follows within seconds."""
+    from registry import champion
+    from registry.workspace import Workspace
+    from vision.config_file import load_config
+
+    workspace, model = Workspace.from_environment(), load_config(config).name
+    champion.promote(workspace, model, version, who=caller(), why=reason)
+    show_move(workspace, model, as_json=as_json)

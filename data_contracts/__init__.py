@@ -1,0 +1,6 @@
+"""What the data must be, as Great Expectations suites in YAML, and `validation`, which runs them.
+
+One entry is `{type, kwargs, severity, meta}`. `severity: critical` stops the run and `warning` is reported;
+`meta.quarantine: true` leaves the failing rows out instead of stopping, `meta.message` is what the user
+reads, and `meta.details` names a column whose text says more of a failing row.
+"""

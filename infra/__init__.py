@@ -1,0 +1,1 @@
+"""Everything around the software: environment, scheduler, and later stacks, images and manifests."""

@@ -1,0 +1,48 @@
+"""Architectures only, no weights: pixels (H, W, 3) 0..255 in, logits (K,) out; scaling is their first layer.
+
+One file a family, one row a variant. Keras is imported when a row is built, so that reading a YAML
+need not wait for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+ImageShape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A row: where the build function is, and the smallest image side that it takes, in pixels."""
+
+    module: str
+    function: str
+    smallest_side: int
+
+    @property
+    def build_function(self) -> Callable[..., keras.Model]:
+        function: Callable[..., keras.Model] = getattr(import_module(self.module), self.function)
+        return function
+
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """Keyword arguments that the build function takes besides shape and number of classes."""
+        return tuple(inspect.signature(self.build_function).parameters)[2:]
+
+    def build(self, image_shape: ImageShape, num_classes: int, **options: Any) -> keras.Model:
+        """A new model with random weights: (N, H, W, 3) float32 0..255 -> logits (N, K)."""
+        return self.build_function(image_shape, num_classes, **options)
+
+
+ARCHITECTURES = {
+    "reference_a": Architecture("models.reference", "build_reference_a", smallest_side=8),
+    "reference_b": Architecture("models.reference", "build_reference_b", smallest_side=16),
+    "residual": Architecture("models.residual", "build_residual", smallest_side=8),
+}

@@ -1,0 +1,1 @@
+"""The order of the steps, and nothing else. `zenml pipeline run pipelines.NAME.NAME`."""

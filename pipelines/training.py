@@ -1,0 +1,53 @@
+"""From a folder of labelled images to a champion and its Bento."""
+
+from __future__ import annotations
+
+from zenml import pipeline
+from zenml.enums import ExecutionMode
+
+from pipelines.code_dependencies import follow_code
+from pipelines.configured import configured
+from steps.augment import augment
+from steps.build_bento import build_bento
+from steps.calibrate import calibrate
+from steps.compress import compress
+from steps.evaluate import evaluate
+from steps.ingest import fingerprint_source, ingest
+from steps.prepare import prepare
+from steps.promote import promote
+from steps.register import register
+from steps.split import split
+from steps.train import train
+from steps.tune import tune
+from steps.validate import fingerprint_contracts, validate
+from vision.config import Config
+
+
+@configured
+@pipeline(cache_policy=follow_code(), execution_mode=ExecutionMode.FAIL_FAST)
+def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
+    """Data, model, evidence, service: each line is a step."""
+    source = fingerprint_source(config.data)
+    contracts = fingerprint_contracts(config.contracts)
+    name, seed = config.name, config.seed
+
+    manifest = ingest(config.data, config.prepare, fingerprint=source)
+    manifest, _ = validate(manifest, config.contracts, fingerprint=contracts)
+    manifest = split(manifest, config.split, seed=seed)
+    prepared = prepare(manifest, config.prepare)
+
+    policy, _ = augment(prepared, config.augment, seed=seed)
+    best = tune(prepared, policy, config.model, config.train, config.tune, seed=seed, name=name)
+    trained, record = train(prepared, policy, best, config.model, config.train, seed=seed, name=name)
+    calibrated = calibrate(trained, prepared)
+    before, _ = evaluate(calibrated, prepared, policy, record, config.evaluate, seed=seed, name=name)
+
+    servable, table = compress(calibrated, prepared, config.compress, seed=seed)
+    evaluation, report = evaluate(
+        servable, prepared, policy, record, config.evaluate, seed=seed, name=name,
+        before=before, compression=table, id="evaluate_servable",
+    )  # fmt: skip
+
+    version = register(servable, evaluation, report, manifest, record, config)
+    decision = promote(version, evaluation, manifest, config.promote, name=name)
+    build_bento(decision, name=name)

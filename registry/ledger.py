@@ -1,0 +1,155 @@
+"""The ledger: one row a move of a champion, in the same database as MLflow's registry, only ever appended.
+
+Its last promote or rollback row of a model IS the champion; MLflow's alias and the pointer file follow
+it. Every row carries the sha256 of itself and of the row before it, so that a changed row can be found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+
+from registry.workspace import Workspace
+from vision.errors import PromotionConflict, RegistryError
+
+Action = Literal["promote", "rollback", "repair"]
+MOVES = ("promote", "rollback")
+ATTEMPTS = 20
+# SQLite has one writer at a time; the others wait this long before they give up.
+SQLITE_TIMEOUT_SECONDS = 30
+
+LEDGER = sa.Table(
+    "sightline_ledger",
+    sa.MetaData(),
+    # Given by us, never by the database: of two writers of one number, the key lets in only one.
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("model", sa.String(63), nullable=False, index=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("previous_version", sa.Integer),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("when", sa.String(32), nullable=False),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Move:
+    """What is to be remembered; `digest` is the bundle's, `when` UTC in ISO 8601."""
+
+    model: str
+    version: int
+    previous_version: int | None
+    digest: str
+    action: Action
+    who: str
+    why: str
+    when: str
+
+
+@dataclass(frozen=True)
+class LedgerEntry(Move):
+    """A move with its place in the ledger."""
+
+    sequence: int
+    previous_hash: str
+    hash: str
+
+
+def append(workspace: Workspace, move: Move, *, after: LedgerEntry | None) -> LedgerEntry:
+    """The new row; PromotionConflict where `after` is no longer the last move of the model."""
+    for _ in range(ATTEMPTS):
+        try:
+            with _connection(workspace) as connection:
+                connection.execute(sa.schema.CreateTable(LEDGER, if_not_exists=True))
+                # The place first, then the question: a row written after this reading takes our place.
+                entry = _entry(move, _last(connection))
+                _refuse_if_moved(connection, move.model, after)
+                connection.execute(LEDGER.insert().values(**asdict(entry)))
+            return entry
+        except sa.exc.IntegrityError:  # another writer took the number: look again whose move it was
+            continue
+    raise PromotionConflict(f'the ledger gave no place to "{move.model}" in {ATTEMPTS} attempts; try again')
+
+
+def entries(workspace: Workspace, model: str) -> tuple[LedgerEntry, ...]:
+    """All rows of a model, oldest first. Reading makes neither database nor table."""
+    if not has_database(workspace):
+        return ()
+    with _connection(workspace) as connection:
+        if not sa.inspect(connection).has_table(LEDGER.name):
+            return ()
+        query = LEDGER.select().where(LEDGER.c.model == model).order_by(LEDGER.c.sequence)
+        return tuple(LedgerEntry(**row) for row in connection.execute(query).mappings())
+
+
+def moves(workspace: Workspace, model: str) -> tuple[LedgerEntry, ...]:
+    """The rows that made a champion, oldest first."""
+    return tuple(entry for entry in entries(workspace, model) if entry.action in MOVES)
+
+
+def row_hash(entry: LedgerEntry) -> str:
+    """Hex sha256 of the row's content, the hash of the row before it included."""
+    content = {key: value for key, value in asdict(entry).items() if key != "hash"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def has_database(workspace: Workspace) -> bool:
+    """False where SQLite's file is still to be made, so that a question need not make it."""
+    url = workspace.database
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///")).is_file()
+
+
+def _refuse_if_moved(connection: sa.Connection, model: str, after: LedgerEntry | None) -> None:
+    last = _last(connection, LEDGER.c.model == model, LEDGER.c.action.in_(MOVES))
+    if last != after:
+        now = f"version {last.version} ({last.action} by {last.who})" if last else "none"
+        raise PromotionConflict(
+            f'the champion of "{model}" was moved in between and is now {now}:'
+            " look at `sightline status` and decide again"
+        )
+
+
+def _last(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> LedgerEntry | None:
+    query = LEDGER.select().where(*conditions).order_by(LEDGER.c.sequence.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return LedgerEntry(**row) if row else None
+
+
+def _entry(move: Move, last: LedgerEntry | None) -> LedgerEntry:
+    sequence, previous_hash = (last.sequence + 1, last.hash) if last else (1, "")
+    unsigned = LedgerEntry(**asdict(move), sequence=sequence, previous_hash=previous_hash, hash="")
+    return LedgerEntry(**{**asdict(unsigned), "hash": row_hash(unsigned)})
+
+
+@contextmanager
+def _connection(workspace: Workspace) -> Iterator[sa.Connection]:
+    """A transaction that is committed when the block ends well; RegistryError if there is no database."""
+    url = workspace.database
+    options = {"timeout": SQLITE_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}
+    try:
+        engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=options)
+    except sa.exc.ArgumentError as error:
+        raise RegistryError(
+            f"MLFLOW_TRACKING_URI is no database that the ledger can be a table of ({error}):"
+            " set it to sqlite:///FILE or postgresql://..., or leave it unset"
+        ) from error
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except sa.exc.DBAPIError as error:
+        if isinstance(error, sa.exc.IntegrityError):
+            raise
+        raise RegistryError(f"the registry's database {engine.url!r} failed: {error.orig}") from error
+    finally:
+        engine.dispose()

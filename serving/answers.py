@@ -1,0 +1,47 @@
+"""The JSON that a client gets: a classification, or an error with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from vision.classifier import Probabilities
+
+# Codes of the answers that no handler of ours gave, by status.
+CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 503: "not_ready", 504: "timeout"}
+
+
+class RequestError(Exception):
+    """A request that is answered with an error: HTTP status, code for programs, message for people."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code, self.message = status, code, message
+
+
+def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, dict(headers or {}), media_type="application/json")
+
+
+def error_response(request: Request, refusal: RequestError) -> Response:
+    """The error; it ends the connection where the rest of the body has no known end."""
+    endless = "transfer-encoding" in request.headers
+    content = {"error": {"code": refusal.code, "message": refusal.message}}
+    return json_response(content, refusal.status, {"connection": "close"} if endless else None)
+
+
+def top_classes(
+    probabilities: Probabilities, class_names: tuple[str, ...], top_k: int
+) -> list[dict[str, str | float]]:
+    """The `top_k` most probable classes, most probable first, ties in the order of the names."""
+    order = (-probabilities).argsort(kind="stable")[:top_k]
+    return [{"name": class_names[i], "probability": shortest(probabilities[i])} for i in order]
+
+
+def shortest(value: object) -> float:
+    """The number whose shortest text gives back the float32: 0.9, where float() says 0.8999999761581421."""
+    return float(str(value))

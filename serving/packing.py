@@ -1,0 +1,82 @@
+"""What a Bento needs besides the bundle: our files that the service imports, and the libraries, pinned."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = (
+    "serving/*.py",
+    "registry/__init__.py",
+    "registry/bundles.py",
+    "registry/pointer.py",
+    "registry/workspace.py",
+    "vision/__init__.py",
+    "vision/bundle.py",
+    "vision/classifier.py",
+    "vision/errors.py",
+    "vision/golden.py",
+    "vision/preprocessing.py",
+    "vision/runtimes/__init__.py",
+    "vision/runtimes/litert_runtime.py",
+    "vision/runtimes/openvino_runtime.py",
+)
+# These build Bentos; they do not run in one.
+BUILDERS = ("build.py", "packing.py")
+LIBRARIES = (
+    "fastapi",
+    "httptools",
+    "numpy",
+    "pillow",
+    "prometheus-client",
+    "pydantic",
+    "python-multipart",
+    "uvloop",
+)
+# name in bundle.json -> distribution
+RUNTIME_LIBRARIES = {"litert": "ai-edge-litert", "openvino": "openvino"}
+
+
+def copy_code(target: Path) -> None:
+    """Copies the files of CODE into the folder, under their own paths."""
+    for pattern in CODE:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.name not in BUILDERS:
+                copy = target / path.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+
+
+def pinned_requirements(runtime: str) -> list[str]:
+    """`name==version` of each library that serving a bundle of that runtime needs, as installed here.
+
+    With all that they need in turn, so that a container built next year runs what was tested today.
+    """
+    pins: dict[str, str] = {}
+    # BentoML adds itself to what a Bento requires, but not what it needs in turn.
+    waiting = [Requirement(name) for name in (*LIBRARIES, RUNTIME_LIBRARIES[runtime], "bentoml")]
+    seen: set[str] = set()
+    while waiting:
+        requirement = waiting.pop()
+        if str(requirement) not in seen:
+            seen.add(str(requirement))
+            name = canonicalize_name(requirement.name)
+            pins[name] = f"{name}=={version(name)}"
+            waiting += _needs(name, requirement.extras)
+    pins.pop("bentoml")
+    return sorted(pins.values())
+
+
+def _needs(name: str, extras: set[str]) -> list[Requirement]:
+    """What a distribution requires on this machine, with those extras."""
+    return [
+        requirement
+        for requirement in map(Requirement, requires(name) or ())
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras | {""})
+    ]

@@ -1,0 +1,116 @@
+"""What OpenAPI says of the answers and requests. Nothing here runs while a request is answered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Described(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ClassProbability(Described):
+    name: str = Field(examples=["seven"])
+    probability: float = Field(ge=0, le=1, examples=[0.9731])
+
+
+class Milliseconds(Described):
+    """`total` runs from the complete request to the answer: decode, infer and waiting for a thread."""
+
+    decode: float = Field(ge=0, examples=[0.61])
+    infer: float = Field(ge=0, examples=[0.42])
+    total: float = Field(ge=0, examples=[1.2])
+
+
+class Classification(Described):
+    """The champion's answer for one image."""
+
+    model: str = Field(examples=["digits"])
+    version: int = Field(ge=1, examples=[3])
+    class_: str = Field(alias="class", description="the most probable class", examples=["seven"])
+    confidence: float = Field(ge=0, le=1, description="its calibrated probability", examples=[0.9731])
+    classes: list[ClassProbability] = Field(description="the top_k classes, most probable first")
+    milliseconds: Milliseconds
+
+
+class ErrorReason(Described):
+    code: str = Field(description="for programs", examples=["not_an_image"])
+    message: str = Field(description="for people: what was received, what is allowed")
+
+
+class ErrorAnswer(Described):
+    """Every error of the service has this shape."""
+
+    error: ErrorReason
+
+
+# status -> code in the answer -> when
+ERRORS = {
+    400: {
+        "not_an_image": "the bytes are empty, cut short or of no image format that is read",
+        "bad_multipart": "the multipart body is malformed",
+        "missing_image": "no field named image",
+        "several_images": "more than one field named image",
+        "bad_json": 'the body is not {"image": "<base64>"}',
+        "bad_base64": "the image is not base64",
+        "bad_top_k": "top_k is not a whole number from 1 to the number of classes",
+    },
+    405: {"method_not_allowed": "only POST"},
+    408: {"too_slow": "the body did not arrive in time"},
+    413: {
+        "body_too_large": "more bytes than SIGHTLINE_MAX_BODY_BYTES",
+        "too_many_pixels": "more pixels than the model's preprocessing allows",
+    },
+    415: {"unsupported_type": "neither multipart/form-data, image/*, application/octet-stream nor JSON"},
+    500: {"internal_error": "a fault of the service; the log has it"},
+    504: {"timeout": "no thread was free, or done, within SIGHTLINE_ANSWER_SECONDS"},
+    503: {"not_ready": "no champion is loaded; the message has the command that makes one"},
+}
+
+_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
+_BASE64: dict[str, Any] = {"type": "string", "format": "byte", "description": "base64, no data: prefix"}
+
+
+def _object(image: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": {"type": "object", "required": ["image"], "properties": {"image": image}}}
+
+
+REQUEST: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "top_k",
+            "in": "query",
+            "description": "how many classes to list, 1 to the number of classes",
+            "schema": {"type": "integer", "minimum": 1, "default": 5},
+            "example": 3,
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": _object(_BINARY),
+            "application/json": {**_object(_BASE64), "example": {"image": "iVBORw0KGgo..."}},
+            "image/*": {"schema": _BINARY},
+            "application/octet-stream": {"schema": _BINARY},
+        },
+    },
+}
+
+
+def error_descriptions() -> dict[int | str, dict[str, Any]]:
+    """FastAPI's `responses`: one a status, with an example for each code."""
+    return {status: _describe(codes) for status, codes in ERRORS.items()}
+
+
+def _describe(codes: dict[str, str]) -> dict[str, Any]:
+    examples = {
+        code: {"value": {"error": {"code": code, "message": when}}, "summary": when}
+        for code, when in codes.items()
+    }
+    return {
+        "model": ErrorAnswer,
+        "description": "; ".join(f"`{code}`: {when}" for code, when in codes.items()),
+        "content": {"application/json": {"examples": examples}},
+    }

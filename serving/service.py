@@ -1,0 +1,75 @@
+"""What `bentoml serve serving.service:Sightline` runs: the API mounted, the champion followed."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import bentoml
+
+from registry.workspace import Workspace
+from serving.api import Engine, app
+from serving.champion import Champion, RegistrySource, Source
+from serving.edge import Edge
+from serving.embedded import EmbeddedSource
+from serving.metrics import Metrics
+from serving.settings import Settings
+from vision.errors import ConfigError
+
+# Our own limits (settings.py) answer long before BentoML's, whose answer has another shape.
+BACKSTOP_SECONDS = 120
+
+
+@bentoml.service(
+    name="sightline",
+    description="Image classification by the champion of Sightline's registry",
+    http={"host": "127.0.0.1", "port": 3000, "cors": {"enabled": False}},
+    traffic={"timeout": BACKSTOP_SECONDS},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},
+)
+@bentoml.asgi_app(app)
+class Sightline:
+    """Image classification by the champion of Sightline's registry."""
+
+    def __init__(self) -> None:
+        settings = Settings.from_environment()
+        metrics = Metrics()
+        self._champion = Champion(
+            choose_source(settings),
+            poll_seconds=settings.poll_seconds,
+            retry_seconds=settings.retry_seconds,
+            on_swap=lambda served: metrics.serves(served.pointer),
+            on_failure=metrics.failed,
+        )
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="classify")
+        app.state.engine = Engine(settings, self._champion, metrics, self._pool)
+        self._champion.start()
+
+    def __is_ready__(self) -> bool:
+        return self._champion.served is not None
+
+    @bentoml.on_shutdown
+    def close(self) -> None:
+        self._champion.stop()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @bentoml.on_deployment
+    @staticmethod
+    def check_settings() -> None:
+        """Runs once, before any worker: a worker that failed on its settings would be started for ever."""
+        try:
+            Settings.from_environment()
+        except ConfigError as error:
+            raise SystemExit(f"sightline: {error}") from None
+
+
+# The decorator has made a bentoml.Service of the class.
+Sightline.add_asgi_middleware(Edge, api=app)  # type: ignore[attr-defined]
+
+
+def choose_source(settings: Settings) -> Source:
+    """The workspace's registry; a Bento's own bundle where there is no such registry."""
+    workspace, embedded = Workspace.from_environment(), EmbeddedSource.of_this_code()
+    if embedded.exists() and not workspace.registry.is_dir():
+        return embedded
+    return RegistrySource(workspace, settings.model)

@@ -1,0 +1,71 @@
+"""The classifier that may serve -> a version in the registry, with its bundle and where it came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Annotated
+
+from zenml import log_metadata, step
+from zenml.types import HTMLString
+
+from registry.champion import find_champion
+from registry.versions import Lineage, register_version
+from registry.workspace import Workspace
+from steps.tracking import Tracker
+from vision.bundle import write_atomically
+from vision.classifier import ImageClassifier
+from vision.config import Config
+from vision.evaluation import Evaluation
+from vision.golden import choose_samples
+from vision.manifest import Manifest
+from vision.training.record import TrainingRecord
+
+
+@step(enable_cache=False)
+def register(
+    classifier: ImageClassifier,
+    evaluation: Evaluation,
+    report: HTMLString,
+    manifest: Manifest,
+    record: TrainingRecord,
+    config: Config,
+) -> Annotated[int, "version"]:
+    """Registers it; a classifier that is registered already keeps its version."""
+    workspace = Workspace.from_environment()
+    digest = classifier.digest
+    settings = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+    report_path = workspace.reports / config.name / f"{digest[:12]}.html"
+    write_atomically(report_path, str(report))
+    champion = find_champion(workspace, config.name)
+    lineage = Lineage(
+        data_revision=manifest.revision,
+        config_digest=hashlib.sha256(settings.encode()).hexdigest(),
+        git_commit=git_commit(),
+        classifier_digest=digest,
+        parent=champion.version if champion else None,
+        run_id=record.run_id,
+    )
+    version = register_version(
+        workspace,
+        config.name,
+        classifier,
+        samples=choose_samples(manifest.select("validation")),
+        lineage=lineage,
+        metrics=evaluation.metrics,
+        report=report_path,
+    )
+    Tracker.open(workspace, config.name).resume(record.run_id).log_text(settings, "config.json")
+    log_metadata({"version": version.version, "digest": version.digest})
+    return version.version
+
+
+def git_commit(root: Path = Path(__file__).parent) -> str:
+    """Hash of the commit that is checked out, "-dirty" where files differ, "unknown" outside git."""
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"

@@ -1,0 +1,124 @@
+"""The service without a socket: BentoML's own ASGI application, asked directly."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import httpx
+import numpy as np
+import pytest
+
+from registry.pointer import bundle_path
+from serving.schema import Classification, ErrorAnswer
+from vision.classifier import ImageClassifier
+
+Ask = Callable[..., list[httpx.Response]]
+RAW = {"content-type": "image/png"}
+
+
+@pytest.fixture
+def ask(registry, monkeypatch) -> Ask:
+    """Sends requests, one after the other, to a service of the registry's workspace."""
+
+    def ask(*requests: httpx.Request, ready: bool = True, **variables: str) -> list[httpx.Response]:
+        monkeypatch.setenv("SIGHTLINE_HOME", str(registry.workspace.root))
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return asyncio.run(_converse(requests, ready))
+
+    return ask
+
+
+async def _converse(requests, ready) -> list[httpx.Response]:
+    from serving.service import Sightline
+
+    application = Sightline.to_asgi()
+    transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+    async with (
+        application.router.lifespan_context(application),
+        httpx.AsyncClient(transport=transport, base_url="http://sightline") as client,
+    ):
+        until = time.monotonic() + 10
+        while ready and (await client.get("/readyz")).status_code != 200:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.02)
+        return [await client.send(request) for request in requests]
+
+
+def post(data: bytes, path: str = "/v1/classify") -> httpx.Request:
+    return httpx.Request("POST", f"http://sightline{path}", content=data, headers=RAW)
+
+
+def get(path: str) -> httpx.Request:
+    return httpx.Request("GET", f"http://sightline{path}")
+
+
+def test_answer_is_the_champions(ask, registry, encoded) -> None:
+    registry.promote(1)
+    champion = ImageClassifier.load(bundle_path(registry.workspace, "digits", 1))
+
+    [response] = ask(post(encoded["cmyk.jpg"], "/v1/classify?top_k=10"))
+
+    answer = Classification.model_validate_json(response.content)
+    received = {entry.name: np.float32(entry.probability) for entry in answer.classes}
+    assert received == dict(zip(champion.class_names, champion.classify(encoded["cmyk.jpg"]), strict=True))
+
+
+def test_not_ready_has_the_reason(ask, encoded) -> None:
+    answers = ask(get("/livez"), get("/readyz"), post(encoded["noise.png"]), ready=False)
+
+    assert [response.status_code for response in answers] == [200, 503, 503]
+    assert [ErrorAnswer.model_validate_json(r.content).error.code for r in answers[1:]] == ["not_ready"] * 2
+
+
+def test_two_champions_ask_for_the_models_name(ask, registry, make_registry) -> None:
+    registry.promote(1)
+    type(registry)(registry.workspace, "flowers").promote(2)
+
+    [asked] = ask(get("/readyz"), ready=False)
+    [told] = ask(get("/metrics"), SIGHTLINE_MODEL="flowers")
+
+    assert asked.status_code == 503
+    assert 'sightline_served_version{model="flowers"} 2.0' in told.text
+
+
+def test_a_fault_of_ours_is_an_answer_without_its_cause(ask, registry, encoded, monkeypatch) -> None:
+    registry.promote(1)
+    monkeypatch.setattr("serving.api.top_classes", lambda *_: 1 / 0)
+
+    [response, metrics] = ask(post(encoded["noise.png"]), get("/metrics"))
+
+    assert response.status_code == 500
+    assert ErrorAnswer.model_validate_json(response.content).error.code == "internal_error"
+    assert "division" not in response.text
+    assert 'sightline_requests_total{status="500"} 1.0' in metrics.text
+
+
+def test_an_answer_that_takes_too_long_is_given_up(ask, registry, encoded, monkeypatch) -> None:
+    registry.promote(1)
+    monkeypatch.setattr("serving.api.take_image", lambda *_: time.sleep(0.3) or b"")
+
+    [response] = ask(post(encoded["noise.png"]), SIGHTLINE_ANSWER_SECONDS="0.05")
+
+    assert (response.status_code, response.json()["error"]["code"]) == (504, "timeout")
+
+
+FORBIDDEN = ("tensorflow", "keras", "zenml", "mlflow", "great_expectations", "pandas", "sklearn", "nncf")
+
+
+def test_serving_imports_nothing_of_training(registry) -> None:
+    registry.promote(1)
+    folder = bundle_path(registry.workspace, "digits", 1)
+    program = (
+        "import sys; from pathlib import Path; from serving.service import Sightline;"
+        "Sightline.to_asgi(); from registry.bundles import load_bundle; load_bundle(Path(sys.argv[1]));"
+        f"sys.exit(', '.join(name for name in {FORBIDDEN} if name in sys.modules))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program, folder], capture_output=True, text=True)
+
+    assert done.stderr.strip() == ""

@@ -1,0 +1,182 @@
+"""The report: one file that needs nothing else, says first what matters, and trusts no text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from vision.evaluation import Evaluation, ModelFacts, evaluate_predictions
+from vision.intervals import MetricEstimate
+from vision.metrics import METRICS
+from vision.report import AugmentationExample, CompressionRow, Prediction, Report, render_report
+from vision.report.images import thumbnail
+from vision.report.plots import drawable_names
+from vision.report.wording import findings, headline, interval, number, percent, size
+
+HOSTILE = (
+    "<b>bold</b>",
+    "$x^2$ & more",
+    "犬",
+    "a name far too long for any axis of any plot",
+    "' \" <script>",
+)
+SECTIONS = ("metrics", "confusion", "classes", "curves", "mistakes", "activations", "compression", "training")
+
+
+def evaluation_of(class_names: tuple[str, ...], *, images: int = 200, right: float = 3.0) -> Evaluation:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, len(class_names), images)
+    logits = random.normal(size=(images, len(class_names))) + right * np.eye(len(class_names))[labels]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    facts = ModelFacts(runtime="litert", precision="int8", size_bytes=82_300, latency_ms=0.21)
+    return evaluate_predictions(probabilities, labels, class_names, resamples=20, model=facts)
+
+
+def full_report(class_names: tuple[str, ...], side: int = 28) -> Report:
+    evaluation = evaluation_of(class_names)
+    pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    shown = Prediction(pixels, class_names[0], class_names[1], 0.913, "test/a.png", overlay=pixels)
+    return Report(
+        title="digits",
+        evaluation=evaluation,
+        facts={"Git commit": "8609f1a"},
+        comparison={"Keras float32": evaluation, "LiteRT int8 (served)": evaluation},
+        compression=(CompressionRow("litert", "int8", 82_300, 0.991, 0.21, chosen=True),),
+        history={"loss": [1.0, 0.5], "val_loss": [1.1, 0.7], "learning_rate": [1e-3, 1e-4]},
+        class_counts={"train": [9] * len(class_names), "test": [3] * len(class_names)},
+        augmentation=(AugmentationExample(pixels, (pixels, pixels), class_names[0]),),
+        activations=(replace(shown, predicted=shown.true),),
+        activation_method="Grad-CAM",
+        mistakes=(shown,),
+    )
+
+
+class Page(HTMLParser):
+    """Collects what the tests ask about."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.sections: list[str | None] = []
+        self.tags: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
+        if tag == "img":
+            self.images.append(values)
+        if tag == "section":
+            self.sections.append(values.get("id"))
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return render_report(full_report(tuple("0123456789")))
+
+
+def test_report_needs_no_other_file(html: str) -> None:
+    page = Page(html)
+    assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
+    assert not page.tags & {"script", "link", "iframe", "object"}
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+def test_report_shows_every_section_and_links_to_each(html: str) -> None:
+    page = Page(html)
+    assert page.sections == [*SECTIONS, "data", "run"]
+    links = [address[1:] for address in page.addresses if address.startswith("#")]
+    assert links == page.sections
+
+
+def test_report_is_accessible(html: str) -> None:
+    assert all(image["alt"] and len(image["alt"]) > 5 for image in Page(html).images)
+    assert html.count("<table") == html.count("<thead>") > 0
+    assert '<html lang="en">' in html
+    assert "prefers-color-scheme: dark" in html
+
+
+def test_report_of_ten_classes_stays_small() -> None:
+    report = full_report(tuple("0123456789"), side=224)
+    many = replace(report, mistakes=report.mistakes * 12, activations=report.activations * 12)
+    assert len(render_report(many).encode()) < 2_000_000
+
+
+def test_report_escapes_names_and_draws_them_all() -> None:
+    html = render_report(full_report(HOSTILE))
+    assert "&lt;b&gt;bold&lt;/b&gt;" in html
+    assert "<b>bold" not in html
+    assert "<script" not in html
+
+
+def test_report_leaves_out_what_is_not_given() -> None:
+    page = Page(render_report(Report(title="bare", evaluation=evaluation_of(("a", "b")))))
+    assert page.sections == ["metrics", "confusion", "classes", "curves", "data"]
+
+
+@pytest.mark.parametrize("classes", [2, 3, 20, 81])
+def test_report_takes_any_number_of_classes(classes: int) -> None:
+    names = tuple(f"class {index}" for index in range(classes))
+    html = render_report(Report(title="many", evaluation=evaluation_of(names)))
+    assert all(name in html for name in names)
+    assert ("<details>" in html) == (classes > 30)
+
+
+@pytest.mark.parametrize("case", ["perfect", "one class only", "one image"])
+def test_report_takes_degenerate_evaluations(case: str) -> None:
+    labels = {"perfect": np.array([0, 1, 1]), "one class only": np.array([1, 1]), "one image": np.array([0])}[
+        case
+    ]
+    evaluation = evaluate_predictions(np.eye(2)[labels], labels, ("a", "b"), resamples=10)
+    assert "It made no mistake" in render_report(Report(title=case, evaluation=evaluation))
+
+
+def test_every_metric_stands_in_the_table_under_a_name_of_its_own(html: str) -> None:
+    from vision.report.wording import METRIC_WORDS
+
+    assert set(METRIC_WORDS) == set(METRICS)
+    assert all(name in html for name, _, _ in METRIC_WORDS.values())
+
+
+def test_headline_says_images_share_and_interval() -> None:
+    # 3 of 4: Wilson's interval is 30.1 to 95.4 % (Newcombe 1998, method 3, worked by hand).
+    labels, answers = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    evaluation = evaluate_predictions(np.eye(2)[answers], labels, ("cat", "dog"), resamples=10)
+    text = headline(evaluation).replace("\u202f", " ").replace("\u2060", "")
+    assert text == "On 4 test images that training never saw, 75.0 % right (95 % interval 30.1–95.4 %)."
+    told = " ".join(findings(evaluation)).replace("\u202f", " ")
+    assert "it takes “cat” for “dog” (1 of 2 images)" in told
+    assert "more confident than it should be" in told
+    assert "always answering “cat”, the largest class, would be right for 50.0 %" in told
+    assert "4 images are few" in told
+
+
+def test_numbers_are_not_rounded_to_certainty() -> None:
+    received = [percent(share).replace("\u202f", " ") for share in (0.99999, 1.0, 0.00001, 0.0, 0.5)]
+    assert received == ["99.9 %", "100.0 %", "0.1 %", "0.0 %", "50.0 %"]
+    assert [number(value) for value in (0.99999, 1.0, 0.5)] == ["0.9999", "1.0000", "0.5000"]
+    assert interval(MetricEstimate(value=1, low=1, high=1), is_share=True) == "–"
+    assert [size(count) for count in (12, 82_300, 820_000, 3_140_000)] == [
+        "12 bytes",
+        "82.3 KB",
+        "820 KB",
+        "3.1 MB",
+    ]
+
+
+def test_thumbnails_are_small_and_small_images_exact() -> None:
+    large = thumbnail(np.zeros((600, 300, 3), np.uint8), "large")
+    assert (large.width, large.height, large.is_pixelated) == (88, 176, False)
+    small = thumbnail(np.zeros((8, 8, 3), np.uint8), "small")
+    assert small.uri.startswith("data:image/png")
+    assert small.is_pixelated
+
+
+def test_names_that_the_font_lacks_are_numbered() -> None:
+    assert drawable_names(["cat", "犬", "$5", " "]) == ["cat", "#1", r"\$5", "#3"]

@@ -1,0 +1,37 @@
+"""Every runtime and precision of one Keras classifier, converted from one SavedModel."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.classifier import ImageClassifier
+from vision.errors import DataError
+from vision.export import EXPORTERS, export_saved_model
+from vision.runtimes.keras_runtime import KerasRuntime
+
+
+def convert(
+    classifier: ImageClassifier, calibration: NDArray[np.uint8], runtimes: Sequence[str]
+) -> list[ImageClassifier]:
+    """The classifier in float32 and int8 on each of the runtimes.
+
+    `calibration` (N, H, W, 3), uint8 0..255, must be training images.
+    """
+    if len(calibration) < 2:
+        raise DataError(
+            f"int8 calibration received {len(calibration)} training image(s), at least 2 are needed;"
+            " raise config.compress.calibration_images"
+        )
+    assert isinstance(classifier.runtime, KerasRuntime)
+    with tempfile.TemporaryDirectory() as folder:
+        saved_model = export_saved_model(classifier.runtime.model, Path(folder) / "saved_model")
+        return [
+            classifier.with_runtime(EXPORTERS[name](saved_model, images))
+            for name in runtimes
+            for images in (None, calibration)
+        ]

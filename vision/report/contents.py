@@ -1,0 +1,68 @@
+"""What a report shows. Optional parts that are empty leave no trace on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.evaluation import Evaluation
+
+Pixels = NDArray[np.uint8]  # (H, W, 3), 0..255
+
+
+@dataclass(frozen=True)
+class AugmentationExample:
+    """One training image and what augmentation made of it."""
+
+    before: Pixels
+    after: tuple[Pixels, ...]
+    class_name: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One image with its answer; `overlay` is its activation map laid over it, of equal size."""
+
+    image: Pixels
+    true: str
+    predicted: str
+    probability: float  # of the predicted class, 0..1
+    path: str
+    overlay: Pixels | None = None
+
+    @property
+    def is_right(self) -> bool:
+        return self.true == self.predicted
+
+
+@dataclass(frozen=True)
+class CompressionRow:
+    """One way in which the model could be served; `note` says why it failed or was chosen."""
+
+    runtime: str
+    precision: str
+    size_bytes: int | None = None
+    validation_accuracy: float | None = None  # share 0..1
+    latency_ms: float | None = None
+    chosen: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything on the page; plots and summary show `evaluation`, the table also `comparison`."""
+
+    title: str
+    evaluation: Evaluation
+    facts: Mapping[str, str] = field(default_factory=dict)
+    comparison: Mapping[str, Evaluation] = field(default_factory=dict)  # column title -> evaluation
+    compression: tuple[CompressionRow, ...] = ()
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # "loss", "val_loss" ... by epoch
+    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)  # split -> images of each class
+    augmentation: tuple[AugmentationExample, ...] = ()
+    activations: tuple[Prediction, ...] = ()
+    activation_method: str = ""
+    mistakes: tuple[Prediction, ...] = ()
