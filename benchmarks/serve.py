@@ -31,6 +31,7 @@ from vision.classifier import ImageClassifier
 from vision.golden import FOLDER as GOLDEN
 from vision.preprocessing import Preprocessing
 
+Figures = dict[str, float | str]
 ROOT = Path(__file__).resolve().parents[1]
 MODEL = "benchmark"
 BLOCKS, BLOCK = 20, 50
@@ -44,10 +45,11 @@ def main() -> None:
         workspace = Workspace(Path(folder) / "workspace")
         bundle = _publish(workspace, arguments.bundle)
         image = arguments.image or _an_image(bundle)
+        data = image.read_bytes()
         with _service(workspace) as (process, port, ready_seconds):
-            figures = _measure(port, load_bundle(bundle), image.read_bytes())
-            figures |= {"ready_seconds": ready_seconds, **_memory(process)}
-    figures |= {"image": image.name, "image_bytes": image.stat().st_size if image.exists() else None}
+            figures: Figures = {"image": image.name, "image_bytes": len(data), "ready_seconds": ready_seconds}
+            figures |= _measure(port, load_bundle(bundle), data)
+            figures |= _memory(process)
     _print(figures)
     if arguments.output:
         arguments.output.write_text(json.dumps(figures, indent=2) + "\n")
@@ -131,7 +133,7 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def _measure(port: int, classifier: ImageClassifier, data: bytes) -> dict[str, float]:
+def _measure(port: int, classifier: ImageClassifier, data: bytes) -> Figures:
     """Milliseconds over one kept connection and in process, in alternating blocks."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     connection.connect()
@@ -150,7 +152,8 @@ def _measure(port: int, classifier: ImageClassifier, data: bytes) -> dict[str, f
 
     times: dict[str, list[float]] = {"http": [], "in_process": []}
     for _ in range(WARM_UP):
-        ask(), call()
+        ask()
+        call()
     for _ in range(BLOCKS):
         times["http"] += _times(ask)
         times["in_process"] += _times(call)
@@ -166,16 +169,16 @@ def _times(action: Callable[[], None]) -> list[float]:
     return times
 
 
-def _percentiles(times: dict[str, list[float]]) -> dict[str, float]:
+def _percentiles(times: dict[str, list[float]]) -> Figures:
     figures = {
         f"{name}_p{percent}_ms": float(np.percentile(values, percent))
         for name, values in times.items()
         for percent in (50, 99)
     }
-    return figures | {"ratio_p50": figures["http_p50_ms"] / figures["in_process_p50_ms"]}
+    return {**figures, "ratio_p50": figures["http_p50_ms"] / figures["in_process_p50_ms"]}
 
 
-def _memory(process: psutil.Process) -> dict[str, float]:
+def _memory(process: psutil.Process) -> Figures:
     """MiB of the supervisor and its worker: PSS counts a shared page once over all who share it."""
     family = [process, *process.children(recursive=True)]
     infos = [member.memory_full_info() for member in family]
@@ -186,7 +189,7 @@ def _memory(process: psutil.Process) -> dict[str, float]:
     }
 
 
-def _print(figures: dict[str, float | str | None]) -> None:
+def _print(figures: Figures) -> None:
     for name, value in figures.items():
         print(f"{name:<20} {value:>12.3f}" if isinstance(value, float) else f"{name:<20} {value!s:>12}")
 

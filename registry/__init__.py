@@ -1,6 +1,7 @@
 """Versions of models, the bundles that hold them, who is champion and how that came to be.
 
 `workspace` says where things lie, `bundles` keeps the folders, `pointer` names the champion to the
-service (it imports no MLflow), `ledger` remembers every move, `versions` speaks to MLflow's registry, and
-`champion` joins them: one atomic move.
+service (these three import no MLflow). `versions` speaks to MLflow's registry in the words of
+`model_version`; `ledger` remembers every move and `reigns` reads it; `champion` makes the one atomic move,
+`following` makes alias and pointer follow it, `lock` keeps two processes apart.
 """

@@ -1,14 +1,14 @@
-"""`python -m serving [BENTO]`: the service of this folder, or of a Bento's tag.
+"""`python -m serving [BENTO] [--host ADDRESS] [--port NUMBER]`: this folder's service, or a Bento's.
 
-It becomes `bentoml serve` on SIGHTLINE_HOST:SIGHTLINE_PORT, with Bento store and workspace where Sightline
-keeps them.
+It becomes `bentoml serve`, with Bento store and workspace where Sightline keeps them.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
-from pathlib import Path
+from collections.abc import Mapping
 
 from registry.workspace import Workspace
 from serving.settings import Settings
@@ -17,22 +17,30 @@ from vision.errors import ConfigError
 SERVICE = "serving.service:Sightline"
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Never returns: this process becomes BentoML's."""
-    environment = dict(os.environ)
+    arguments = _arguments(os.environ)
     try:
-        Settings.from_environment(environment)
+        Settings.from_environment(os.environ)
     except ConfigError as error:
         raise SystemExit(f"sightline: {error}") from None
     workspace = Workspace.from_environment()
-    environment["SIGHTLINE_HOME"] = str(workspace.root)
+    # Absolute, because BentoML's worker changes to the folder of its code.
+    environment = dict(os.environ) | {"SIGHTLINE_HOME": str(workspace.root)}
     environment.setdefault("BENTOML_HOME", str(workspace.bentoml))
-    Path(environment["BENTOML_HOME"]).mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "bentoml", "serve", arguments[0] if arguments else SERVICE]
-    command += ["--host", environment.get("SIGHTLINE_HOST") or "127.0.0.1"]
-    command += ["--port", environment.get("SIGHTLINE_PORT") or "3000"]
+    command = [sys.executable, "-m", "bentoml", "serve", arguments.bento]
+    command += ["--host", arguments.host, "--port", str(arguments.port)]
     os.execve(sys.executable, command, environment)
 
 
+def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
+    parser.add_argument("bento", nargs="?", default=SERVICE, help="tag of a Bento; default: the champion")
+    parser.add_argument("--host", default=environment.get("SIGHTLINE_HOST") or "127.0.0.1")
+    # argparse passes a default that is text through `type` too.
+    parser.add_argument("--port", type=int, default=environment.get("SIGHTLINE_PORT") or "3000")
+    return parser.parse_args()
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

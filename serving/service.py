@@ -68,8 +68,8 @@ Sightline.add_asgi_middleware(Edge, api=app)  # type: ignore[attr-defined]
 
 
 def choose_source(settings: Settings) -> Source:
-    """The workspace's registry; a Bento's own bundle where there is no such registry."""
-    workspace, embedded = Workspace.from_environment(), EmbeddedSource.of_this_code()
-    if embedded.exists() and not workspace.registry.is_dir():
+    """A Bento's own bundle, so that a tag means one version; else the registry of the workspace."""
+    embedded = EmbeddedSource.of_this_code()
+    if embedded.exists() and not settings.follow:
         return embedded
-    return RegistrySource(workspace, settings.model)
+    return RegistrySource(Workspace.from_environment(), settings.model)

@@ -20,6 +20,7 @@ class Settings(BaseModel):
 
     model: str | None = Field(None, min_length=1, description="model served; default: the only champion")
     max_body_bytes: int = Field(20 * MEGABYTE, ge=1, description="larger requests are refused with 413")
+    follow: bool = Field(False, description="in a Bento: serve the workspace's champion, not its own bundle")
     # The two together stay below service.py's BACKSTOP_SECONDS.
     body_seconds: float = Field(30, gt=0, le=60, description="time that a client has to send its request")
     answer_seconds: float = Field(30, gt=0, le=50, description="time in which it is answered, else 504")

@@ -9,12 +9,12 @@ from zenml import log_metadata, step
 from registry.bundles import load_bundle
 from registry.champion import find_champion, withdrawal
 from registry.champion import promote as promote_version
-from registry.pointer import bundle_path
+from registry.pointer import ChampionPointer, bundle_path
 from registry.workspace import Workspace
 from vision.comparison import score_on_test
 from vision.evaluation import Evaluation
 from vision.manifest import Manifest
-from vision.promotion import PromotionDecision, PromotionRules, decide, keep
+from vision.promotion import PromotionDecision, PromotionRules, Scores, decide, keep
 
 WHO = "training pipeline"
 
@@ -35,12 +35,15 @@ def promote(
             f" `sightline promote {version}` brings it back"
         )
     else:
-        reigning = champion and score_on_test(
-            load_bundle(bundle_path(workspace, name, champion.version)), manifest, workspace.prepared
-        )
+        reigning = _scores(champion, manifest, workspace) if champion else None
         decision = decide(evaluation.scores, reigning, rules)
     if decision.action == "promote":
         why, expected = "; ".join(decision.reasons), champion.version if champion else None
         promote_version(workspace, name, version, who=WHO, why=why, expected=expected)
     log_metadata({"action": decision.action, "reasons": "; ".join(decision.reasons)})
     return decision
+
+
+def _scores(champion: ChampionPointer, manifest: Manifest, workspace: Workspace) -> Scores:
+    classifier = load_bundle(bundle_path(workspace, champion.model, champion.version))
+    return score_on_test(classifier, manifest, workspace.prepared)

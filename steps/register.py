@@ -12,7 +12,8 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString
 
 from registry.champion import find_champion
-from registry.versions import Lineage, register_version
+from registry.model_version import Lineage
+from registry.versions import register_version
 from registry.workspace import Workspace
 from steps.tracking import Tracker
 from vision.bundle import write_atomically

@@ -57,4 +57,5 @@ def augment_images(policy: AugmentationPolicy, images: NDArray[np.uint8], *, see
     for layer in augmentation_layers(policy, seed=seed):
         batch = layer(batch, training=True)
     pixels = np.rint(keras.ops.convert_to_numpy(batch))
-    return np.clip(pixels, 0, 255).astype(np.uint8)
+    clipped: NDArray[np.uint8] = np.clip(pixels, 0, 255).astype(np.uint8)
+    return clipped

@@ -6,6 +6,7 @@ Loading checks every hash before any file is opened by a library, because a mode
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -33,10 +34,12 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """A temporary folder beside `target` that takes its place on success and vanishes on failure.
 
     An existing `target` is replaced. A process that is killed leaves only the temporary folder, whose
-    name begins with a dot.
+    name begins with a dot; the next writer of `target` removes it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_abandoned(target)
     folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
+    lock = _lock(folder)
     try:
         yield folder
         if target.exists():
@@ -44,6 +47,28 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         folder.rename(target)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Removes temporary folders of `target` whose writer is gone: a lock dies with its process."""
+    for folder in target.parent.glob(f".{target.name}-*"):
+        lock = _lock(folder)
+        if lock is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """An open descriptor that holds the folder's lock, or None where another process holds it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -55,7 +80,7 @@ def write_atomically(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
 

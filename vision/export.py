@@ -7,11 +7,14 @@ TensorFlow and NNCF are imported here and nowhere else below the steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from vision.runtimes import Runtime
 
 if TYPE_CHECKING:
     import keras
@@ -60,4 +63,8 @@ def _batch_of_one(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return image[None].astype(np.float32)
 
 
-EXPORTERS = {"litert": to_litert, "openvino": to_openvino}
+# runtime -> export(saved_model, calibration images or None)
+EXPORTERS: dict[str, Callable[[Path, NDArray[np.uint8] | None], Runtime]] = {
+    "litert": to_litert,
+    "openvino": to_openvino,
+}

@@ -57,7 +57,7 @@ def hostile_images(seed: int = 0) -> dict[str, bytes]:
 def choose_samples(manifest: Manifest) -> dict[str, bytes]:
     """A few images of the manifest, evenly spread, under names with their own suffix."""
     paths = manifest.table["path"].to_list()
-    spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLES).astype(int)) if paths else []
+    spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLES).astype(int)).tolist() if paths else []
     return {
         f"sample_{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
         for number, row in enumerate(spread)

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import optuna
+
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.config import ModelConfig, TrainConfig, TuneConfig

@@ -46,7 +46,7 @@ def test_bento_serves_without_repository_and_workspace(built, start_service, enc
     shutil.copytree(built.workspace.bentoml, tmp_path / "store")
     command = ["bentoml", "serve", TAG]
 
-    service = start_service(command, cwd=tmp_path, BENTOML_HOME=tmp_path / "store")
+    service = start_service(command, cwd=tmp_path, BENTOML_HOME=tmp_path / "store", SIGHTLINE_HOME=tmp_path)
 
     service.wait_ready()
     answer = service.classify(encoded["photo.jpg"]).json()
@@ -57,6 +57,22 @@ def test_bento_serves_without_repository_and_workspace(built, start_service, enc
     assert np.float32(answer["confidence"]) == expected.max()
     workers = psutil.Process(service.process.pid).children()
     assert {worker.cwd() for worker in workers} == {str(tmp_path / "store/bentos/sightline-digits/1/src")}
+
+
+def test_bento_serves_its_own_version_whoever_is_champion(registry, start_service, encoded) -> None:
+    registry.promote(1)
+    build(registry)
+    registry.promote(2)
+    places = {"BENTOML_HOME": registry.workspace.bentoml, "SIGHTLINE_HOME": registry.workspace.root}
+
+    own = start_service(["serving", TAG], **places)
+    following = start_service(["serving", TAG], **places, SIGHTLINE_FOLLOW="true")
+
+    versions = []
+    for service in (own, following):
+        service.wait_ready()
+        versions.append(service.classify(encoded["photo.jpg"]).json()["version"])
+    assert versions == [1, 2]
 
 
 def test_bento_carries_dockerfile_and_pinned_requirements(built) -> None:

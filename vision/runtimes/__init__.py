@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.errors import one_of, BundleError
+from vision.errors import BundleError, one_of
 
 Logits = NDArray[np.float32]
 
