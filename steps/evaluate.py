@@ -13,7 +13,7 @@ from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable
 from vision.config import EvaluateConfig
-from vision.evaluation import Evaluation, evaluate_classifier
+from vision.evaluation import Evaluation, ModelFacts, evaluate_classifier
 from vision.prepared import PreparedImages
 from vision.training.record import TrainingRecord
 
@@ -39,6 +39,11 @@ def evaluate(
         prepared.labels("test"),
         resamples=config.resamples,
         seed=seed,
+        model=ModelFacts(
+            parameters=record.parameters,
+            size_bytes=classifier.size_bytes,
+            latency_ms=compression.chosen.latency_ms if compression else None,
+        ),
     )
     html = build_report(
         classifier,

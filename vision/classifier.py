@@ -70,6 +70,13 @@ class ImageClassifier:
         with tempfile.TemporaryDirectory() as parent:
             return self.save(Path(parent) / "classifier")
 
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the model's files."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.runtime.save(Path(folder))
+            return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+
     def save(self, folder: Path) -> str:
         """Writes a sealed folder, whole or not at all; returns its digest."""
         with atomic_folder(folder) as temporary:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -53,7 +51,7 @@ def _measurement(
         precision=classifier.runtime.precision,
         accuracy=accuracy,
         accuracy_drop_points=drop,
-        size_bytes=model_size_bytes(classifier),
+        size_bytes=classifier.size_bytes,
         latency_ms=latency,
         is_within_budget=classifier.runtime.precision == "float32" or drop <= budget + ROUNDING,
     )
@@ -74,13 +72,6 @@ def paired_latency_ms(classifiers: Sequence[ImageClassifier], image: Images) -> 
                 classifier.runtime.logits(image)
             taken.append((time.perf_counter() - started) / CALLS_A_ROUND)
     return [1000 * float(np.median(taken)) for taken in times]
-
-
-def model_size_bytes(classifier: ImageClassifier) -> int:
-    """Bytes of the runtime's model files."""
-    with tempfile.TemporaryDirectory() as folder:
-        classifier.runtime.save(Path(folder))
-        return sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
 
 
 def _accuracy(classifier: ImageClassifier, validation: LabelledImages) -> float:

@@ -41,7 +41,7 @@ def build_report(
             title=title,
             evaluation=evaluation,
             facts=_facts(prepared, record),
-            comparison=_columns(before, evaluation),
+            comparison=_columns(before, evaluation, compression),
             compression=_compression_rows(compression),
             history=record.history,
             class_counts={split: count.tolist() for split, count in counts.items()},
@@ -99,10 +99,15 @@ def _facts(prepared: PreparedImages, record: TrainingRecord) -> dict[str, str]:
     }
 
 
-def _columns(before: Evaluation | None, evaluation: Evaluation) -> dict[str, Evaluation]:
-    if before is None:
+def _columns(
+    before: Evaluation | None, evaluation: Evaluation, compression: CompressionTable | None
+) -> dict[str, Evaluation]:
+    if before is None or compression is None:
         return {}
-    return {f"{_name(before)} (trained)": before, f"{_name(evaluation)} (serves)": evaluation}
+    # Its latency was measured after its evaluation, beside that of the others.
+    facts = before.model.model_copy(update={"latency_ms": compression.rows[0].latency_ms})
+    trained = before.model_copy(update={"model": facts})
+    return {f"{_name(before)} (trained)": trained, f"{_name(evaluation)} (serves)": evaluation}
 
 
 def _name(evaluation: Evaluation) -> str:

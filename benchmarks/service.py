@@ -1,15 +1,11 @@
-"""Start, memory and latency of the service beside the same classify() in this process: a table and JSON.
+"""Start, memory and latency of the service beside the same classify() in this process.
 
-`python -m benchmarks.serve [--bundle FOLDER] [--image FILE] [--output FILE]`. The requests and the calls
-take turns in blocks, so that a machine that slows down slows both. Without a bundle, a small convolutional
-network of random weights over 224x224 pixels stands in.
+Requests and calls take turns in blocks, so that a machine that slows down slows both.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
-import json
 import os
 import socket
 import subprocess
@@ -23,79 +19,59 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from registry.bundles import load_bundle, write_bundle
-from registry.pointer import ChampionPointer, bundle_path, write_pointer
+from benchmarks.record import table, write_section
+from registry.bundles import load_bundle
+from registry.pointer import ChampionPointer, bundle_path, read_pointer, write_pointer
 from registry.workspace import Workspace
 from vision.bundle import bundle_digest
 from vision.classifier import ImageClassifier
 from vision.golden import FOLDER as GOLDEN
-from vision.preprocessing import Preprocessing
 
 Figures = dict[str, float | str]
 ROOT = Path(__file__).resolve().parents[1]
-MODEL = "benchmark"
+MODEL, DEFAULT_MODEL = "benchmark", "digits"
 BLOCKS, BLOCK = 20, 50
 WARM_UP = 100
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def main() -> None:
-    arguments = _arguments()
+    """The champion of the workspace, as `make train` left it."""
+    workspace = Workspace.from_environment()
+    pointer = read_pointer(workspace, DEFAULT_MODEL)
+    write_section("service", as_table(measure(bundle_path(workspace, pointer.model, pointer.version))))
+
+
+def measure(bundle: Path) -> Figures:
+    """Figures of a service that is started for the bundle, asked with the largest of its sample images."""
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "workspace")
-        bundle = _publish(workspace, arguments.bundle)
-        image = arguments.image or _an_image(bundle)
+        image = _an_image(_publish(workspace, bundle))
         data = image.read_bytes()
         with _service(workspace) as (process, port, ready_seconds):
             figures: Figures = {"image": image.name, "image_bytes": len(data), "ready_seconds": ready_seconds}
             figures |= _measure(port, load_bundle(bundle), data)
             figures |= _memory(process)
-    _print(figures)
-    if arguments.output:
-        arguments.output.write_text(json.dumps(figures, indent=2) + "\n")
+    return figures
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, help="a bundle's folder; default: a generated one")
-    parser.add_argument("--image", type=Path, help="default: the largest of the bundle's golden images")
-    parser.add_argument("--output", type=Path, help="JSON file for the figures")
-    return parser.parse_args()
+def as_table(figures: Figures) -> str:
+    """A Markdown table of the figures."""
+    shown = ((name, f"{value:.3f}" if isinstance(value, float) else value) for name, value in figures.items())
+    return table(("figure", "value"), list(shown))
 
 
-def _publish(workspace: Workspace, given: Path | None) -> Path:
+def _publish(workspace: Workspace, bundle: Path) -> Path:
     """The bundle's place in the workspace, where it is champion."""
     place = bundle_path(workspace, MODEL, 1)
-    if given:
-        place.parent.mkdir(parents=True)
-        place.symlink_to(given.resolve())
-    else:
-        write_bundle(place, _stand_in(), samples={}, description={})
+    place.parent.mkdir(parents=True)
+    place.symlink_to(bundle.resolve())
     write_pointer(workspace, ChampionPointer(MODEL, 1, bundle_digest(place)))
     return place
 
 
-def _stand_in() -> ImageClassifier:
-    import openvino as ov
-    import openvino.opset13 as op
-
-    from vision.runtimes.openvino_runtime import OpenVINORuntime
-
-    random = np.random.default_rng(0)
-    images = op.parameter([-1, 224, 224, 3], np.float32, name="images")
-    layer = op.transpose(images, np.array([0, 3, 1, 2]))
-    for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, 128)):
-        kernel = random.normal(0, (2 / (9 * inputs)) ** 0.5, (outputs, inputs, 3, 3)).astype(np.float32)
-        layer = op.relu(op.convolution(layer, op.constant(kernel), [2, 2], [1, 1], [1, 1], [1, 1]))
-    pooled = op.reduce_mean(layer, np.array([2, 3]), False)
-    head = random.normal(0, 0.01, (128, 10)).astype(np.float32)
-    model = ov.Model([op.result(op.matmul(pooled, op.constant(head), False, False))], [images], "stand_in")
-    names = tuple(f"class {index}" for index in range(10))
-    return ImageClassifier(OpenVINORuntime(model, "float32"), Preprocessing(), names)
-
-
 def _an_image(bundle: Path) -> Path:
-    images = [path for path in (bundle / GOLDEN).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    images = [path for path in (bundle / GOLDEN).glob("sample_*") if path.suffix in IMAGE_SUFFIXES]
     return max(images, key=lambda path: path.stat().st_size)
 
 
@@ -187,11 +163,6 @@ def _memory(process: psutil.Process) -> Figures:
         "pss_mib": sum(info.pss for info in infos) / 2**20,
         "rss_mib": sum(info.rss for info in infos) / 2**20,
     }
-
-
-def _print(figures: Figures) -> None:
-    for name, value in figures.items():
-        print(f"{name:<20} {value:>12.3f}" if isinstance(value, float) else f"{name:<20} {value!s:>12}")
 
 
 if __name__ == "__main__":

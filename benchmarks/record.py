@@ -1,0 +1,49 @@
+"""Puts what was measured into BENCHMARKS.md, each section between its own markers."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
+
+
+def write_section(name: str, text: str) -> None:
+    """Replaces the section `name` by the text, the machine's shape and the date."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    page = BENCHMARKS.read_text()
+    if begin not in page or end not in page:
+        raise SystemExit(f"{BENCHMARKS} has no section {begin} ... {end}")
+    section = f"{begin}\n{text.strip()}\n\n{machine()}\n{end}"
+    print(section)
+    pattern = re.escape(begin) + ".*?" + re.escape(end)
+    BENCHMARKS.write_text(re.sub(pattern, lambda _: section, page, flags=re.DOTALL))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def machine() -> str:
+    """One line: processor, cores, memory, Python, date."""
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"_{_processor()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, no GPU used,"
+        f" Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}._"
+    )
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        found = re.search(r"model name\s*: (.*)", information.read_text())
+        if found:
+            return found[1].strip()
+    return platform.processor() or platform.machine()
