@@ -1,12 +1,11 @@
 """Architectures only, no weights: pixels (H, W, 3) 0..255 in, logits (K,) out; scaling is their first layer.
 
 One file a family, one row a variant. Keras is imported when a row is built, so that reading a YAML
-need not wait for it.
+need not wait for it; a row names the options, so that a misspelt one is refused without Keras too.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,21 +19,20 @@ ImageShape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Architecture:
-    """A row: where the build function is, and the smallest image side that it takes, in pixels."""
+    """A row: where the build function is, and what it takes.
+
+    `smallest_side` is in pixels; `options` are the keyword arguments besides shape and number of classes.
+    """
 
     module: str
     function: str
     smallest_side: int
+    options: tuple[str, ...]
 
     @property
     def build_function(self) -> Callable[..., keras.Model]:
         function: Callable[..., keras.Model] = getattr(import_module(self.module), self.function)
         return function
-
-    @property
-    def option_names(self) -> tuple[str, ...]:
-        """Keyword arguments that the build function takes besides shape and number of classes."""
-        return tuple(inspect.signature(self.build_function).parameters)[2:]
 
     def build(self, image_shape: ImageShape, num_classes: int, **options: Any) -> keras.Model:
         """A new model with random weights: (N, H, W, 3) float32 0..255 -> logits (N, K)."""
@@ -42,7 +40,16 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    "reference_a": Architecture("models.reference", "build_reference_a", smallest_side=8),
-    "reference_b": Architecture("models.reference", "build_reference_b", smallest_side=16),
-    "residual": Architecture("models.residual", "build_residual", smallest_side=8),
+    "reference_a": Architecture(
+        "models.reference", "build_reference_a", smallest_side=8, options=("dropout",)
+    ),
+    "reference_b": Architecture(
+        "models.reference", "build_reference_b", smallest_side=16, options=("dropout",)
+    ),
+    "residual": Architecture(
+        "models.residual",
+        "build_residual",
+        smallest_side=8,
+        options=("filters", "stages", "blocks", "stem_strides", "dropout"),
+    ),
 }

@@ -7,9 +7,9 @@ those files short and tests small. A step receives its own section and nothing e
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.errors import one_of
@@ -79,6 +79,16 @@ class ModelConfig(Section):
             raise ValueError(one_of("architecture", name, ARCHITECTURES, "config.model.name"))
         return name
 
+    @model_validator(mode="after")
+    def _options_known(self) -> Self:
+        from models import ARCHITECTURES
+
+        allowed = ARCHITECTURES[self.name].options
+        unknown = ", ".join(sorted(set(self.options) - set(allowed)))
+        if unknown:
+            raise ValueError(one_of(f"option of {self.name}", unknown, allowed, "config.model.options"))
+        return self
+
 
 class TrainConfig(Section):
     """One training run. The defaults are the reference's second recipe (SPEC 3)."""
@@ -137,3 +147,16 @@ class Config(Section):
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()
     schedule: ScheduleConfig = ScheduleConfig()
+
+    @model_validator(mode="after")
+    def _model_takes_images(self) -> Self:
+        from models import ARCHITECTURES
+
+        least = ARCHITECTURES[self.model.name].smallest_side
+        height, width = self.prepare.image_size
+        if min(height, width) < least:
+            raise ValueError(
+                f"prepare.image_size is {height} x {width} pixels, but {self.model.name} needs {least} x"
+                f" {least} at least; set config.prepare.image_size or config.model.name"
+            )
+        return self

@@ -102,11 +102,13 @@ def _in_words(detail: dict[str, Any]) -> str:
     if detail["type"] == "extra_forbidden":
         section = _section(detail["loc"][:-1])
         return _unknown(where, str(detail["loc"][-1]), section.model_fields if section else ())
+    if detail["type"] == "value_error":  # our own validators: their message is whole
+        return f"{where}: {detail['ctx']['error']}"
     section = _section(detail["loc"])
     received = _shown(detail["input"])
     if detail["type"] in ("model_type", "model_attributes_type") and section:
         return f"{where}: received {received}, allowed is a section of {_listed(section.model_fields)}"
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = str(detail["msg"])
     if detail["type"] == "missing":
         return f"{where}: is missing"
     return f"{where}: received {received}: {message[0].lower()}{message[1:]}"
