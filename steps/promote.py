@@ -7,7 +7,7 @@ from typing import Annotated
 from zenml import log_metadata, step
 
 from registry.bundles import load_bundle
-from registry.champion import find_champion, withdrawal
+from registry.champion import find_champion, repair, withdrawal
 from registry.champion import promote as promote_version
 from registry.pointer import ChampionPointer, bundle_path
 from registry.workspace import Workspace
@@ -25,6 +25,7 @@ def promote(
 ) -> Annotated[PromotionDecision, "promotion_decision"]:
     """Moves the champion where the gate says so."""
     workspace = Workspace.from_environment()
+    repair(workspace, name)  # what a killed run began: else its champion is never served
     champion = find_champion(workspace, name)
     withdrawn = withdrawal(workspace, name, version)
     if champion is not None and champion.version == version:

@@ -1,0 +1,134 @@
+"""Every runtime gives the Keras model's answers; the choice keeps to the budget; golden vectors bite."""
+
+import keras
+import numpy as np
+import pytest
+
+from models import ARCHITECTURES
+from vision.bundle import seal
+from vision.classifier import ImageClassifier
+from vision.compression.candidates import convert
+from vision.compression.choose import choose_fastest
+from vision.errors import BundleError, DataError
+from vision.golden import EXPECTED, FOLDER, check_golden, write_golden
+from vision.prepared import LabelledImages
+from vision.preprocessing import Preprocessing
+from vision.runtimes import RUNTIMES
+from vision.runtimes.keras_runtime import KerasRuntime
+
+SIDE, CLASSES = 16, 3
+COMPILED = tuple(name for name in RUNTIMES if name != "keras")
+IMAGES = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def original():
+    keras.utils.set_random_seed(0)
+    model = ARCHITECTURES["residual"].build((SIDE, SIDE, 3), CLASSES, filters=8, stages=2)
+    preprocessing = Preprocessing(image_size=(SIDE, SIDE))
+    return ImageClassifier(KerasRuntime(model), preprocessing, ("a", "b", "c"), temperature=1.5)
+
+
+@pytest.fixture(scope="module")
+def candidates(original):
+    return convert(original, IMAGES, COMPILED)
+
+
+def test_convert_gives_every_runtime_in_both_precisions(candidates):
+    made = {(candidate.runtime.name, candidate.runtime.precision) for candidate in candidates}
+    assert made == {(name, precision) for name in COMPILED for precision in ("float32", "int8")}
+
+
+def test_every_runtime_gives_the_answers_of_keras(original, candidates):
+    expected = original.predict(IMAGES)
+    for candidate in candidates:
+        tolerance = 1e-4 if candidate.runtime.precision == "float32" else 0.05
+        assert np.abs(candidate.predict(IMAGES) - expected).max() < tolerance
+
+
+def test_every_runtime_answers_the_same_for_one_image_and_for_many(original, candidates):
+    for classifier in (original, *candidates):
+        many = classifier.logits(IMAGES)
+        one_by_one = np.concatenate([classifier.logits(image[None]) for image in IMAGES[:5]])
+        assert many.shape == (40, CLASSES) and many.dtype == np.float32
+        assert np.abs(many[:5] - one_by_one).max() < 1e-3
+
+
+def test_every_runtime_is_the_same_after_saving(original, candidates, tmp_path):
+    for number, classifier in enumerate((original, *candidates)):
+        classifier.save(tmp_path / str(number))
+        loaded = ImageClassifier.load(tmp_path / str(number))
+        assert np.array_equal(loaded.predict(IMAGES), classifier.predict(IMAGES))
+        assert loaded.temperature == 1.5 and loaded.class_names == ("a", "b", "c")
+        assert loaded.preprocessing == classifier.preprocessing
+
+
+def test_convert_refuses_one_calibration_image(original):
+    with pytest.raises(DataError, match=r"received 1 .* config\.compress\.calibration_images"):
+        convert(original, IMAGES[:1], ("litert",))
+
+
+class FixedRuntime:
+    """Answers what it is told, as slowly as it is told."""
+
+    def __init__(self, name, precision, answers, milliseconds):
+        self.name, self.precision = name, precision
+        self._logits = np.eye(CLASSES, dtype=np.float32)[answers]
+        self._seconds = milliseconds / 1000
+
+    def logits(self, images):
+        import time
+
+        time.sleep(self._seconds)
+        return self._logits[: len(images)]
+
+    def save(self, folder):
+        (folder / "model").write_bytes(b"1234")
+
+
+@pytest.mark.parametrize(("budget", "expected"), [(5.0, "int8"), (4.9, "float32")])
+def test_choose_fastest_keeps_to_the_budget(original, budget, expected):
+    """20 images, int8 gets one more wrong: a drop of exactly 5 points."""
+    labels = np.arange(20) % CLASSES
+    one_wrong = labels.copy()
+    one_wrong[0] = (one_wrong[0] + 1) % CLASSES
+    keras_like = original.with_runtime(FixedRuntime("keras", "float32", labels, 2))
+    converted = [
+        original.with_runtime(FixedRuntime("litert", "float32", labels, 1)),
+        original.with_runtime(FixedRuntime("litert", "int8", one_wrong, 0)),
+    ]
+    validation = LabelledImages(IMAGES[:20], labels)
+    chosen, table = choose_fastest(keras_like, converted, validation, max_accuracy_drop=budget)
+    assert chosen.runtime.precision == table.chosen.precision == expected
+    assert table.rows[2].accuracy_drop_points == pytest.approx(5.0)
+    assert [row.size_bytes for row in table.rows] == [4, 4, 4]
+
+
+def test_golden_vectors_come_out_right_where_nothing_changed(candidates, tmp_path):
+    for number, candidate in enumerate(candidates):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        write_golden(candidate, {}, folder)
+        check_golden(candidate, folder)
+
+
+def test_golden_vectors_name_what_differs(candidates, tmp_path):
+    classifier = candidates[0]
+    write_golden(classifier, {}, tmp_path)
+    seal(tmp_path, {})
+    with pytest.raises(BundleError, match="probabilities of golden image"):
+        check_golden(classifier.with_temperature(0.05), tmp_path)
+    other = Preprocessing(image_size=(SIDE, SIDE), resize="crop")
+    skewed = ImageClassifier(classifier.runtime, other, classifier.class_names, classifier.temperature)
+    with pytest.raises(BundleError, match="pixels of golden image"):
+        check_golden(skewed, tmp_path)
+
+
+def test_golden_vectors_catch_answers_that_are_no_numbers(candidates, tmp_path):
+    write_golden(candidates[0], {}, tmp_path)
+    with np.load(tmp_path / FOLDER / EXPECTED) as expected:
+        content = dict(expected)
+    content["probabilities"] = np.full_like(content["probabilities"], np.nan)
+    np.savez(tmp_path / FOLDER / EXPECTED, **content)
+    with pytest.raises(BundleError, match="probabilities"):
+        check_golden(candidates[0], tmp_path)
