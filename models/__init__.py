@@ -6,7 +6,7 @@ need not wait for it; a row names the options, so that a misspelt one is refused
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,14 @@ ImageShape = tuple[int, int, int]
 class Architecture:
     """A row: where the build function is, and what it takes.
 
-    `smallest_side` is in pixels; `options` are the keyword arguments besides shape and number of classes.
+    `smallest_side` is in pixels; `options` are the keyword arguments besides shape and number of classes,
+    with their types.
     """
 
     module: str
     function: str
     smallest_side: int
-    options: tuple[str, ...]
+    options: Mapping[str, type]
 
     @property
     def build_function(self) -> Callable[..., keras.Model]:
@@ -41,15 +42,15 @@ class Architecture:
 
 ARCHITECTURES = {
     "reference_a": Architecture(
-        "models.reference", "build_reference_a", smallest_side=8, options=("dropout",)
+        "models.reference", "build_reference_a", smallest_side=8, options={"dropout": float}
     ),
     "reference_b": Architecture(
-        "models.reference", "build_reference_b", smallest_side=16, options=("dropout",)
+        "models.reference", "build_reference_b", smallest_side=16, options={"dropout": float}
     ),
     "residual": Architecture(
         "models.residual",
         "build_residual",
         smallest_side=8,
-        options=("filters", "stages", "blocks", "stem_strides", "dropout"),
+        options={"filters": int, "stages": int, "blocks": int, "stem_strides": int, "dropout": float},
     ),
 }

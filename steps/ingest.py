@@ -8,7 +8,7 @@ from zenml import log_metadata, step
 
 from registry.workspace import Workspace
 from steps.materializers import ManifestMaterializer
-from vision.config import DataConfig
+from vision.data_config import DataConfig
 from vision.ingest import measure_images
 from vision.manifest import Manifest
 from vision.preprocessing import Preprocessing

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.data_config import DataConfig
 from vision.errors import one_of
 from vision.preprocessing import Preprocessing
 from vision.promotion import PromotionRules
@@ -24,22 +25,6 @@ class Section(BaseModel):
     """A part of the tree: immutable, and a misspelt key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DataConfig(Section):
-    """Where the images come from."""
-
-    source: str = Field("digits", description="a name in vision.sources.SOURCES")
-    path: Path | None = Field(None, description="folder of the images; digits needs none")
-
-    @field_validator("source")
-    @classmethod
-    def _known(cls, source: str) -> str:
-        from vision.sources import SOURCES
-
-        if source not in SOURCES:
-            raise ValueError(one_of("source", source, SOURCES, "config.data.source"))
-        return source
 
 
 class ContractsConfig(Section):
@@ -80,13 +65,17 @@ class ModelConfig(Section):
         return name
 
     @model_validator(mode="after")
-    def _options_known(self) -> Self:
+    def _options_fit(self) -> Self:
         from models import ARCHITECTURES
 
         allowed = ARCHITECTURES[self.name].options
-        unknown = ", ".join(sorted(set(self.options) - set(allowed)))
-        if unknown:
-            raise ValueError(one_of(f"option of {self.name}", unknown, allowed, "config.model.options"))
+        where = "config.model.options"
+        for name, value in self.options.items():
+            if name not in allowed:
+                raise ValueError(one_of(f"option of {self.name}", name, allowed, where))
+            if not isinstance(value, (int, float) if allowed[name] is float else allowed[name]):
+                kind = allowed[name].__name__
+                raise ValueError(f"{name} is {value!r}, allowed is a number ({kind}); set {where}.{name}")
         return self
 
 
@@ -147,6 +136,15 @@ class Config(Section):
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()
     schedule: ScheduleConfig = ScheduleConfig()
+
+    @field_validator("data")
+    @classmethod
+    def _source_known(cls, data: DataConfig) -> DataConfig:
+        from vision.sources import SOURCES
+
+        if data.source not in SOURCES:
+            raise ValueError(one_of("source", data.source, SOURCES, "config.data.source"))
+        return data
 
     @model_validator(mode="after")
     def _model_takes_images(self) -> Self:

@@ -121,7 +121,7 @@ def write_project(folder: Path, **sections: Any) -> Project:
         "name": MODEL,
         "data": {"source": "class_folders", "path": str(project.images)},
         "prepare": {"image_size": [12, 12]},
-        "model": {"name": "residual", "options": {"filters": 4, "stages": 2}},
+        "model": {"name": "residual", "options": {"filters": 4, "stages": 1}},
         "train": {"epochs": EPOCHS, "batch_size": 2, "learning_rate": 0.01},
         "evaluate": {"resamples": 10, "gallery_images": 2},
         "compress": {"runtimes": ["litert"]},

@@ -47,15 +47,21 @@ def test_empty_tree_is_the_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
-        ("{data: {source: cvs}}", r'^config\.data\.source: unknown source "cvs": choose one of class_fold'),
+        (
+            "{data: {source: cvs}}",
+            r'^config\.data: unknown source "cvs": choose one of class_folders, digits; set',
+        ),
         (
             "{model: {name: residual, options: {filterz: 3}}}",
-            r'^config\.model: unknown option of residual "filterz": choose one of blocks, dropout, filters,.*'
-            r" set config\.model\.options$",
+            r'^config\.model: unknown option of residual "filterz": choose one of blocks, .* set conf',
+        ),
+        (
+            "{model: {name: residual, options: {filters: many}}}",
+            r"^config\.model: filters is 'many', allowed is a number \(int\); set config\.model\.opt",
         ),
         (
             "{model: {name: reference_b}, prepare: {image_size: [32, 8]}}",
-            r"^config: prepare\.image_size is 32 x 8 pixels, but reference_b needs 16 x 16 at least; set conf",
+            r"^config: prepare\.image_size is 32 x 8 pixels, but reference_b needs 16 x 16 at least; set",
         ),
         ("{train: {epoch: 3}}", r'config\.train\.epoch: unknown key; did you mean "epochs"; allowed are epo'),
         ("{trian: {}}", r'config\.trian: unknown key; did you mean "train"; allowed are name, seed, data'),

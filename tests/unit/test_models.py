@@ -56,8 +56,9 @@ def test_model_is_flat(architecture):
 
 
 def test_options_are_those_of_the_build_function(architecture):
-    parameters = tuple(inspect.signature(architecture.build_function).parameters)
-    assert parameters == ("image_shape", "num_classes", *architecture.options)
+    signature = inspect.signature(architecture.build_function, eval_str=True).parameters
+    assert tuple(signature) == ("image_shape", "num_classes", *architecture.options)
+    assert all(signature[name].annotation is kind for name, kind in architecture.options.items())
 
 
 def test_reference_a_is_the_table_of_the_reference():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vision.config import DataConfig
+from vision.data_config import DataConfig
 from vision.errors import DataError
 from vision.preprocessing import FORMATS
 from vision.sources import SOURCES, class_folders, list_images

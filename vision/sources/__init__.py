@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from vision.config import DataConfig
+from vision.data_config import DataConfig
 from vision.sources import class_folders, digits
 from vision.sources.listing import Listing
 

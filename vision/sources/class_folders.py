@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from vision.config import DataConfig
+from vision.data_config import DataConfig
 from vision.errors import DataError
 from vision.manifest import SPLITS
 from vision.sources.listing import ListedImage, Listing

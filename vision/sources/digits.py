@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from vision.bundle import atomic_folder
-from vision.config import DataConfig
+from vision.data_config import DataConfig
 from vision.sources import class_folders
 from vision.sources.listing import Listing
 
