@@ -73,8 +73,9 @@ class ModelConfig(Section):
         for name, value in self.options.items():
             if name not in allowed:
                 raise ValueError(one_of(f"option of {self.name}", name, allowed, where))
-            if not isinstance(value, (int, float) if allowed[name] is float else allowed[name]):
-                kind = allowed[name].__name__
+            kind = allowed[name].__name__
+            # Exactly: True is an int to isinstance, and no number of filters.
+            if type(value) is not int and type(value) is not allowed[name]:
                 raise ValueError(f"{name} is {value!r}, allowed is a number ({kind}); set {where}.{name}")
         return self
 

@@ -1,10 +1,16 @@
-"""A project as a user has one: images, a run file, a workspace, and the commands, run as commands."""
+"""A project as a user has one: checkout, images, run file, workspace; and the commands, run as commands.
+
+The checkout is a copy. Steps are cached as long as the code stays the same, so a file that somebody edits
+during a test would fail it; and ZenML keeps the active stack in `.zen` beside the code, where a test would
+put a user's own stack back to `default`.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -22,6 +28,8 @@ from registry.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+CODE = ("cli", "data_contracts", "infra", "models", "pipelines", "registry", "serving", "steps", "vision")
+FILES = ("pyproject.toml", "requirements.lock", "training.py", "zenml_config.yaml")
 MODEL = "colours"
 # The mean colour of each class; noise of 40 levels on top leaves them easy to tell apart.
 CLASSES = {"blue": (60, 60, 190), "green": (60, 190, 60), "red": (190, 60, 60)}
@@ -50,9 +58,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Project:
-    """One run file with its images and its workspace, all below `folder`."""
+    """One run file with all that belongs to it below `folder`."""
 
     folder: Path
+
+    @property
+    def checkout(self) -> Path:
+        return self.folder / "checkout"
 
     @property
     def images(self) -> Path:
@@ -86,18 +98,19 @@ class Project:
         return [str(bento["tag"]) for bento in json.loads(listed.stdout)]
 
     def call(self, command: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """A command of the environment, from the root of the repository, in this project's workspace."""
+        """A command of the environment, from the root of the checkout, in this project's workspace."""
         home = self.workspace.root
         kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
         places = {
             "SIGHTLINE_HOME": str(home),
             "ZENML_CONFIG_PATH": str(home / "zenml"),
             "BENTOML_HOME": str(home / "bentoml"),
+            "PYTHONPATH": str(self.checkout),  # before the repository, which the environment's .pth names
             "ZENML_LOGGING_COLORS_DISABLED": "true",
         }
         return subprocess.run(
             [BIN / command, *arguments],
-            cwd=ROOT,
+            cwd=self.checkout,
             env=kept | places | environment,
             capture_output=True,
             text=True,
@@ -112,8 +125,9 @@ def write_image(path: Path, colour: tuple[int, int, int], seed: int) -> None:
 
 
 def write_project(folder: Path, **sections: Any) -> Project:
-    """Images, and a run file of the small tree with `sections` in their places."""
+    """A checkout, images, and a run file of the small tree with `sections` in their places."""
     project = Project(folder)
+    check_out(project.checkout)
     for place, (name, colour) in enumerate(CLASSES.items()):
         for number in range(IMAGES_PER_CLASS):
             write_image(project.images / name / f"{number:02d}.png", colour, seed=100 * place + number)
@@ -131,17 +145,13 @@ def write_project(folder: Path, **sections: Any) -> Project:
     return project
 
 
-@pytest.fixture(scope="session", autouse=True)
-def unchanged_repository() -> Iterator[None]:
-    """ZenML keeps the active stack beside the code, and another store's stack is unknown to it.
-
-    Without this, `make test` would put a user's remote stack back to `default`.
-    """
-    path = ROOT / ".zen" / "config.yaml"
-    before = path.read_bytes() if path.exists() else None
-    yield
-    if before is not None:
-        path.write_bytes(before)
+def check_out(folder: Path) -> None:
+    """The code as it is now, with its bytecode, and the `.zen` that `zenml init` makes at setup."""
+    for name in CODE:
+        shutil.copytree(ROOT / name, folder / name)
+    for name in FILES:
+        shutil.copy2(ROOT / name, folder / name)
+    (folder / ".zen").mkdir()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -164,7 +164,7 @@ def test_missing_label_is_refused(
 @pytest.fixture
 def validate_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The module, outside a run: no metadata is logged. ZenML opens a store when it is imported."""
-    for name in ("SIGHTLINE_HOME", "ZENML_CONFIG_PATH"):
+    for name in ("SIGHTLINE_HOME", "ZENML_CONFIG_PATH", "ZENML_REPOSITORY_PATH"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
     module = import_module("steps.validate")
     monkeypatch.setattr(module, "log_metadata", lambda metadata: None)

@@ -6,6 +6,7 @@ completes: five runs, and each death is followed by a process that has to make i
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,8 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Survivor:
 
 def die(project: Project, step: str) -> bool:
     """True where the death left something half done."""
-    run = project.run(PYTHONPATH=str(HOOK), SIGHTLINE_TEST_KILL=DEATHS[step])
+    path = f"{HOOK}{os.pathsep}{project.checkout}"
+    run = project.run(PYTHONPATH=path, SIGHTLINE_TEST_KILL=DEATHS[step])
     assert run.status == -signal.SIGKILL, run.log
     assert f"Step `{step}` has started" in run.log
     assert step not in run.executed
