@@ -63,6 +63,13 @@ def test_every_runtime_is_the_same_after_saving(original, candidates, tmp_path):
         assert loaded.preprocessing == classifier.preprocessing
 
 
+def test_compiled_classifiers_keep_their_digest(candidates, tmp_path):
+    """By it a classifier is known again, and not registered twice."""
+    for number, classifier in enumerate(candidates):
+        digest = classifier.save(tmp_path / str(number))
+        assert ImageClassifier.load(tmp_path / str(number)).digest == digest == classifier.digest
+
+
 def test_convert_refuses_one_calibration_image(original):
     with pytest.raises(DataError, match=r"received 1 .* config\.compress\.calibration_images"):
         convert(original, IMAGES[:1], ("litert",))
