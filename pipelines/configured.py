@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
 from pathlib import Path
@@ -46,6 +47,9 @@ def _show_mistakes_as_one_message() -> None:
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_is_not_users_mistake)
     sys.excepthook = _print_message
+    # ZenML's OpenTelemetry handler starts a thread when logging shuts down, which Python 3.12 refuses
+    # with a traceback after a run that went well.
+    atexit.register(setattr, logging, "raiseExceptions", False)
 
 
 def _is_not_users_mistake(record: logging.LogRecord) -> bool:

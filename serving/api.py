@@ -39,7 +39,14 @@ class Engine:
     pool: ThreadPoolExecutor
 
 
-app = FastAPI(title="Sightline", version="1", docs_url=None, redoc_url=None, openapi_url=None)
+app = FastAPI(
+    title="Sightline",
+    version="1",
+    summary="Image classification by the champion of the registry",
+    docs_url=None,
+    redoc_url=None,
+    openapi_url="/openapi.json",
+)
 
 
 @app.post(

@@ -1,6 +1,7 @@
 """The page at /: the API's description, to be tried in the browser.
 
-BentoML's own page loads a Google tag manager; this one loads nothing from elsewhere.
+BentoML's own page loads a Google tag manager, and its description pictures of other sites; this one
+loads nothing from elsewhere, and describes our routes alone.
 """
 
 PAGE = """<!DOCTYPE html>
@@ -14,7 +15,7 @@ PAGE = """<!DOCTYPE html>
 <body>
 <main id="api"></main>
 <script src="static_content/swagger-ui-bundle.js"></script>
-<script>SwaggerUIBundle({url: "docs.json", dom_id: "#api", validatorUrl: null})</script>
+<script>SwaggerUIBundle({url: "openapi.json", dom_id: "#api", validatorUrl: null})</script>
 </body>
 </html>
 """

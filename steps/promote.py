@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 
 from zenml import log_metadata, step
@@ -16,6 +17,7 @@ from vision.evaluation import Evaluation
 from vision.manifest import Manifest
 from vision.promotion import PromotionDecision, PromotionRules, Scores, decide, keep
 
+logger = logging.getLogger(__name__)
 WHO = "training pipeline"
 
 
@@ -27,22 +29,32 @@ def promote(
     workspace = Workspace.from_environment()
     repair(workspace, name)  # what a killed run began: else its champion is never served
     champion = find_champion(workspace, name)
-    withdrawn = withdrawal(workspace, name, version)
-    if champion is not None and champion.version == version:
-        decision = keep(f"version {version} is the champion already")
-    elif withdrawn is not None:
-        decision = keep(
-            f"version {version} was rolled back by {withdrawn.who} ({withdrawn.why});"
-            f" `sightline promote {version}` brings it back"
-        )
-    else:
-        reigning = _scores(champion, manifest, workspace) if champion else None
-        decision = decide(evaluation.scores, reigning, rules)
+    decision = _settled(workspace, name, version, champion) or decide(
+        evaluation.scores, _scores(champion, manifest, workspace) if champion else None, rules
+    )
+    why = "; ".join(decision.reasons)
     if decision.action == "promote":
-        why, expected = "; ".join(decision.reasons), champion.version if champion else None
+        expected = champion.version if champion else None
         promote_version(workspace, name, version, who=WHO, why=why, expected=expected)
-    log_metadata({"action": decision.action, "reasons": "; ".join(decision.reasons)})
+    # A warning, because ZenML shows no other logger's information and this is what everybody waits for.
+    logger.warning("%s version %s, decision: %s: %s", name, version, decision.action, why)
+    log_metadata({"action": decision.action, "reasons": why})
     return decision
+
+
+def _settled(
+    workspace: Workspace, name: str, version: int, champion: ChampionPointer | None
+) -> PromotionDecision | None:
+    """The decision where the version's own history makes it; None where the gate is to judge."""
+    if champion is not None and champion.version == version:
+        return keep(f"version {version} is the champion already")
+    withdrawn = withdrawal(workspace, name, version)
+    if withdrawn is None:
+        return None
+    return keep(
+        f"version {version} was rolled back by {withdrawn.who} ({withdrawn.why});"
+        f" `sightline promote {version}` brings it back"
+    )
 
 
 def _scores(champion: ChampionPointer, manifest: Manifest, workspace: Workspace) -> Scores:

@@ -255,8 +255,9 @@ def test_metrics_count_answers_predictions_and_version(service, encoded) -> None
     assert 'sightline_served_version{model="digits"} 1.0' in text
 
 
-def test_openapi_describes_classify(service) -> None:
-    document = service.client.get("/docs.json").json()
+@pytest.mark.parametrize("path", ["/docs.json", "/openapi.json"])
+def test_openapi_describes_classify(service, path) -> None:
+    document = service.client.get(path).json()
 
     operation = document["paths"]["/v1/classify"]["post"]
     assert set(operation["responses"]) == {"200", "400", "405", "408", "413", "415", "500", "503", "504"}
