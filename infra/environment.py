@@ -19,7 +19,7 @@ TELEMETRY_OFF = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "True",
     "GX_ANALYTICS_ENABLED": "false",
-    "NNCF_CI": "1",  # NNCF and OpenVINO's converter report to Google Analytics; this is NNCF's switch
+    "NNCF_CI": "1",  # the switch of NNCF; OpenVINO's converter has none, see [tool.uv] in pyproject.toml
 }
 
 QUIET = {

@@ -40,6 +40,8 @@ LIBRARIES = (
 )
 # name in bundle.json -> distribution
 RUNTIME_LIBRARIES = {"litert": "ai-edge-litert", "openvino": "openvino"}
+# Required by OpenVINO for its converter, which no service runs; pyproject.toml keeps it out here too.
+LEFT_OUT = {"openvino-telemetry"}
 
 
 def copy_code(target: Path) -> None:
@@ -77,6 +79,9 @@ def _needs(name: str, extras: set[str]) -> list[Requirement]:
     return [
         requirement
         for requirement in map(Requirement, requires(name) or ())
-        if requirement.marker is None
-        or any(requirement.marker.evaluate({"extra": extra}) for extra in extras | {""})
+        if canonicalize_name(requirement.name) not in LEFT_OUT
+        and (
+            requirement.marker is None
+            or any(requirement.marker.evaluate({"extra": extra}) for extra in extras | {""})
+        )
     ]
