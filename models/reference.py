@@ -1,4 +1,4 @@
-"""The two custom CNNs of the reference system (SPEC section 2)."""
+"""The two custom CNNs of the reference system."""
 
 from __future__ import annotations
 

@@ -2,9 +2,13 @@
 
 The files in the order in which an image meets them:
 
-    sources/ -> manifest -> splitting -> preprocessing -> prepared -> augmentation
-    -> training/ -> tuning -> classifier -> metrics -> evaluation -> explanation -> report/
-    -> compression/ -> runtimes/ -> golden -> bundle -> promotion
+    sources/ -> ingest -> manifest -> splitting -> preprocessing -> prepared
+    -> augmentation_policy, augmentation -> tuning_parameters, tuning -> training/
+    -> classifier -> calibration
+    -> metrics, intervals, resampling, curves -> evaluation
+    -> explanation, grad_cam, occlusion -> report/
+    -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
-`config` holds the schema of the YAML, `errors` the exception tree.
+`config` and `data_config` hold the schema of the YAML, `config_file` reads it, `errors` is the exception
+tree, `parallel` runs one function over many images.
 """

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AugmentationPolicy(BaseModel):
-    """Ranges of the random changes. The defaults are the reference set of SPEC 1."""
+    """Ranges of the random changes. The defaults are the reference set."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

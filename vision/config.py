@@ -81,7 +81,7 @@ class ModelConfig(Section):
 
 
 class TrainConfig(Section):
-    """One training run. The defaults are the reference's second recipe (SPEC 3)."""
+    """One training run. The defaults are the reference's second recipe, its decay as weight decay."""
 
     epochs: int = Field(50, ge=1)
     batch_size: int = Field(32, ge=1)

@@ -28,7 +28,7 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-# What SPEC 1 names; anything else that Pillow can open (PostScript, PDF ...) is refused unopened.
+# What is promised; anything else that Pillow can open (PostScript, PDF ...) is refused unopened.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # Above this Pillow itself refuses (twice Image.MAX_IMAGE_PIXELS), whatever we would allow.
 PILLOW_MAX_PIXELS = 178_956_970

@@ -62,7 +62,7 @@ def test_options_are_those_of_the_build_function(architecture):
 
 
 def test_reference_a_is_the_table_of_the_reference():
-    """SPEC 2: conv 64, 128, 256, 256; dense 512; counted by hand, batch norm has 4 values a filter."""
+    """The reference: conv 64, 128, 256, 256; dense 512; counted by hand, batch norm has 4 values a filter."""
     import keras
 
     model = ARCHITECTURES["reference_a"].build((224, 224, 3), 10)
