@@ -43,7 +43,7 @@ def tune_training(
     """The values with the highest validation accuracy after `tune.epochs` epochs.
 
     A study of that name goes on where it stopped: only finished or pruned trials count towards
-    `tune.trials`.
+    `tune.trials`, and one that was killed is tried again. One process at a time.
     """
 
     def objective(trial: optuna.Trial) -> float:
@@ -65,12 +65,14 @@ def tune_training(
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1),
     )
+    # With one seed for all, a search that goes on would draw the same values again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
     if not study.trials:
         # The user's own values are the first trial: the search can only improve on them.
         study.enqueue_trial(_own_values(base))
+    _repeat_killed_trials(study)
     done = _finished_trials(study)
     if tune.trials > done:
         study.optimize(objective, n_trials=tune.trials - done, timeout=tune.timeout_seconds)
@@ -86,6 +88,13 @@ def _suggest(trial: optuna.Trial) -> dict[str, float]:
 def _own_values(base: TrainConfig) -> dict[str, float]:
     """The user's values, moved into the space where they lie outside."""
     return {name: min(max(getattr(base, name), space.low), space.high) for name, space in SPACE.items()}
+
+
+def _repeat_killed_trials(study: optuna.Study) -> None:
+    """Ends trials whose process died, and puts their values first in the queue."""
+    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        study.enqueue_trial(trial.params)
 
 
 def _finished_trials(study: optuna.Study) -> int:

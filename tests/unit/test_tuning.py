@@ -68,6 +68,15 @@ def test_tune_training_reports_the_best_trial(searched):
     assert set(resumed.values) == set(SPACE)
 
 
+def test_a_killed_trial_is_tried_again_first(tmp_path):
+    storage, log = f"sqlite:///{tmp_path / 'optuna.db'}", []
+    killed = optuna.create_study(study_name=STUDY, storage=storage, direction="maximize").ask(SPACE)
+    tune(1, storage, log)
+    states = [trial.state.name for trial in optuna.load_study(study_name=STUDY, storage=storage).trials]
+    assert states == ["FAIL", "COMPLETE"]
+    assert log[0][1] == pytest.approx(killed.params)
+
+
 def test_a_finished_search_trains_nothing(searched):
     storage, log, _, resumed = searched
     before = len(log)
