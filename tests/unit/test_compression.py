@@ -46,6 +46,17 @@ def test_every_runtime_gives_the_answers_of_keras(original, candidates):
         assert np.abs(candidate.predict(IMAGES) - expected).max() < tolerance
 
 
+@pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - {"residual"}))
+def test_every_architecture_converts(name):
+    keras.utils.set_random_seed(0)
+    model = ARCHITECTURES[name].build((SIDE, SIDE, 3), CLASSES)
+    trained = ImageClassifier(KerasRuntime(model), Preprocessing(image_size=(SIDE, SIDE)), ("a", "b", "c"))
+    expected = trained.predict(IMAGES)
+    for candidate in convert(trained, IMAGES, COMPILED):
+        tolerance = 1e-4 if candidate.runtime.precision == "float32" else 0.05
+        assert np.abs(candidate.predict(IMAGES) - expected).max() < tolerance
+
+
 def test_every_runtime_answers_the_same_for_one_image_and_for_many(original, candidates):
     for classifier in (original, *candidates):
         many = classifier.logits(IMAGES)
