@@ -41,7 +41,9 @@ def in_classes(
     for column, name in enumerate(want):
         if name in have:
             aligned[:, column] = probabilities[:, have.index(name)]
-    total = aligned.sum(axis=1, keepdims=True)
-    uniform = np.float32(1 / len(want))
-    scaled: NDArray[np.float32] = np.where(total > 0, aligned / np.where(total > 0, total, 1), uniform)
+    # Nothing left: undecided among the classes it knows, so that an unknown one cannot win the tie.
+    known = np.array([name in have for name in want], np.float32)
+    undecided = known if known.any() else np.ones(len(want), np.float32)
+    aligned[aligned.sum(axis=1) == 0] = undecided
+    scaled: NDArray[np.float32] = aligned / aligned.sum(axis=1, keepdims=True)
     return scaled

@@ -25,7 +25,10 @@ EpochLog = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The fitted model and how it went; `history` has one value an epoch."""
+    """The fitted model and how it went; `history` has one value an epoch.
+
+    `images_per_second` counts training images over all of `seconds`: compiling and validating are in it.
+    """
 
     model: keras.Model
     history: dict[str, list[float]]
