@@ -20,8 +20,9 @@ import numpy as np
 import psutil
 
 from benchmarks.record import table, write_section
+from benchmarks.runs import empty_home, read_config, run_pipeline
 from registry.bundles import load_bundle
-from registry.pointer import ChampionPointer, bundle_path, read_pointer, write_pointer
+from registry.pointer import ChampionPointer, bundle_path, write_pointer
 from registry.workspace import Workspace
 from vision.bundle import bundle_digest
 from vision.classifier import ImageClassifier
@@ -29,17 +30,17 @@ from vision.golden import FOLDER as GOLDEN
 
 Figures = dict[str, float | str]
 ROOT = Path(__file__).resolve().parents[1]
-MODEL, DEFAULT_MODEL = "benchmark", "digits"
+MODEL = "benchmark"
 BLOCKS, BLOCK = 20, 50
 WARM_UP = 100
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 
 
 def main() -> None:
-    """The champion of the workspace, as `make train` left it."""
-    workspace = Workspace.from_environment()
-    pointer = read_pointer(workspace, DEFAULT_MODEL)
-    write_section("service", as_table(measure(bundle_path(workspace, pointer.model, pointer.version))))
+    """The champion that zenml_config.yaml makes in a new workspace."""
+    with empty_home() as environment:
+        run = run_pipeline(read_config("zenml_config.yaml"), environment)
+        write_section("service", as_table(measure(Path(run.status["bundle"]))))
 
 
 def measure(bundle: Path) -> Figures:
