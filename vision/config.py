@@ -16,6 +16,7 @@ from vision.data_config import DataConfig
 from vision.errors import one_of
 from vision.preprocessing import Preprocessing
 from vision.promotion import PromotionRules
+from vision.quality_config import QualityConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -35,10 +36,12 @@ class ContractsConfig(Section):
 
 
 class SplitConfig(Section):
-    """Shares of all images, used where the folder is not split already."""
+    """Shares of all images, used where the source is not split already."""
 
     validation: Fraction = Field(0.2, description="share of the images that are not test images")
     test: Fraction = Field(0.2, description="share of all images")
+    sticky: bool = Field(True, description="an image keeps the split that it had in earlier runs")
+    near_duplicates_together: bool = Field(True, description="a cluster of near-duplicates shares a split")
 
 
 class TuneConfig(Section):
@@ -126,6 +129,7 @@ class Config(Section):
     name: str = Field("digits", pattern=NAME_PATTERN, description="of the registered model")
     seed: int = Field(1, ge=0)
     data: DataConfig = DataConfig()
+    quality: QualityConfig = QualityConfig()
     contracts: ContractsConfig = ContractsConfig()
     split: SplitConfig = SplitConfig()
     prepare: Preprocessing = Preprocessing()

@@ -6,26 +6,31 @@ import hashlib
 import json
 from dataclasses import astuple, dataclass
 from functools import cached_property
-from pathlib import Path
 
 
 @dataclass(frozen=True)
 class ListedImage:
-    """One file: `path` relative to the listing's root with forward slashes, `split` "" where not given."""
+    """One file: `path` relative to the listing's root with forward slashes.
+
+    `split` and `group` are "" where not given; `label` holds several names joined by "|" where the
+    listing is multi-label, and may then be "".
+    """
 
     path: str
     label: str
     split: str
     size_bytes: int
     modified_ns: int
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All images of a data set, in the order of their paths."""
+    """All images of a data set, in the order of their paths; `root` as in vision.location.Location."""
 
-    root: Path
+    root: str
     rows: tuple[ListedImage, ...]
+    is_multi_label: bool = False
 
     @cached_property
     def fingerprint(self) -> str:
@@ -33,5 +38,5 @@ class Listing:
 
         Cheap, because no file is opened: a cached step asks it whether its data is still the same.
         """
-        content = json.dumps([str(self.root), [astuple(row) for row in self.rows]])
+        content = json.dumps([self.root, self.is_multi_label, [astuple(row) for row in self.rows]])
         return hashlib.sha256(content.encode()).hexdigest()
