@@ -58,14 +58,15 @@ class ManifestMaterializer(_FolderMaterializer):
     def save(self, data: Manifest) -> None:
         with self.get_temporary_directory(delete_at_exit=True) as folder:
             data.table.to_parquet(Path(folder) / "manifest.parquet", index=False)
-            (Path(folder) / "manifest.json").write_text(json.dumps({"root": str(data.root)}))
+            description = {"root": data.root, "is_multi_label": data.is_multi_label}
+            (Path(folder) / "manifest.json").write_text(json.dumps(description))
             self.upload(Path(folder))
 
     def load(self, data_type: type[Any]) -> Manifest:
         with self.get_temporary_directory(delete_at_exit=True) as folder:
             self.download(Path(folder))
-            root = json.loads((Path(folder) / "manifest.json").read_text())["root"]
-            return Manifest(Path(root), pd.read_parquet(Path(folder) / "manifest.parquet"))
+            description = json.loads((Path(folder) / "manifest.json").read_text())
+            return Manifest(table=pd.read_parquet(Path(folder) / "manifest.parquet"), **description)
 
     def compute_content_hash(self, data: Manifest) -> str:
         rows = pd.util.hash_pandas_object(data.table, index=False).to_numpy()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+# A mapped file costs a file descriptor, of which a process has 1,024 on most systems.
+OPEN_SHARDS = 400
 
 
 class ImageArray(Protocol):
@@ -23,9 +27,10 @@ class ImageArray(Protocol):
 
 
 class ShardedImages:
-    """Images (N, H, W, 3), uint8 0..255: row i lies in shard `shards[i]` at `rows[i]`.
+    """Images (N, H, W, 3), uint8 0..255: image i lies in file `files[shards[i]]` at row `rows[i]`.
 
     A row number gives (H, W, 3); a slice, a list or an array of row numbers gives a new array (n, H, W, 3).
+    Pickled, it carries names and numbers, no pixels.
     """
 
     dtype = np.dtype(np.uint8)
@@ -33,15 +38,16 @@ class ShardedImages:
 
     def __init__(
         self,
-        arrays: Sequence[Pixels],
+        files: Sequence[Path],
+        *,
         shards: NDArray[np.intp],
         rows: NDArray[np.intp],
-        shape: tuple[int, ...],
+        image_shape: tuple[int, ...],
     ) -> None:
-        self._arrays = arrays
+        self._files = tuple(files)
         self._shards = shards
         self._rows = rows
-        self._image_shape = shape
+        self._image_shape = image_shape
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -52,13 +58,25 @@ class ShardedImages:
 
     def __getitem__(self, rows: Any, /) -> Pixels:
         if isinstance(rows, (int, np.integer)):
-            return np.asarray(self._arrays[self._shards[rows]][self._rows[rows]])
+            return np.array(_open_shard(self._files[self._shards[rows]])[self._rows[rows]])
         shards, places = self._shards[rows], self._rows[rows]
         images = np.empty((len(shards), *self._image_shape), np.uint8)
         for shard in np.unique(shards):
             chosen = shards == shard
-            images[chosen] = self._arrays[shard][places[chosen]]
+            images[chosen] = _open_shard(self._files[shard])[places[chosen]]
         return images
+
+    def view(self, rows: slice | NDArray[np.intp]) -> ShardedImages:
+        """The images of these rows; none of them is read."""
+        return ShardedImages(
+            self._files, shards=self._shards[rows], rows=self._rows[rows], image_shape=self._image_shape
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return self[:].astype(dtype or np.uint8, copy=False)
+
+
+@lru_cache(maxsize=OPEN_SHARDS)
+def _open_shard(file: Path) -> Pixels:
+    images: Pixels = np.load(file, mmap_mode="r")
+    return images

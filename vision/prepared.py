@@ -1,6 +1,7 @@
-"""Every image decoded once, as one memory-mapped array: what tuning, training and evaluation read.
+"""The images of a data set, decoded, by split: what tuning, training and evaluation read.
 
-The folder is named after everything that decides its content, so it is written once and never altered.
+The folder is named after everything that decides its content, so it is written once and never altered. It
+holds no pixels of its own: its shards are hard links to those of the pixel store.
 """
 
 from __future__ import annotations
@@ -19,43 +20,40 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vision.bundle import atomic_folder, write_atomically
-from vision.errors import DataError, ImageError
+from vision.errors import DataError
+from vision.image_array import ImageArray, ShardedImages
 from vision.manifest import SPLITS, Manifest
-from vision.parallel import map_with_progress
+from vision.pixel_store import VERSION, PixelStore
 from vision.preprocessing import Preprocessing
 
-IMAGES, ROWS, DESCRIPTION = "images.npy", "rows.parquet", "description.json"
-# Raise it when Preprocessing gives other pixels for the same values: old folders are then left alone.
-VERSION = 1
+ROWS, DESCRIPTION = "rows.parquet", "description.json"
+SETS = "sets"
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images (N, H, W, 3), uint8 0..255, and their class indices (N,)."""
+    """Images (N, H, W, 3), uint8 0..255, and their class indices (N,); multi-label: (N, K), 0 or 1."""
 
-    images: NDArray[np.uint8]
+    images: ImageArray
     labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """A folder of prepared images, sorted by split; nothing is read before it is asked for."""
+    """A folder of prepared images, sorted by split; no pixel is read before it is asked for."""
 
     folder: Path
 
     @classmethod
     def open(cls, folder: Path) -> PreparedImages:
-        """The prepared images of a folder; DataError where a file is missing or they do not fit together."""
-        missing = [name for name in (IMAGES, ROWS, DESCRIPTION) if not (folder / name).is_file()]
+        """The prepared images of a folder; DataError where a file is missing or was cut short."""
+        missing = [name for name in (ROWS, DESCRIPTION) if not (folder / name).is_file()]
+        prepared = cls(folder)
+        if not missing:
+            missing = [name for name in prepared._shards if not (folder / name).is_file()]
         if missing:
             raise DataError(
-                f"{folder} does not hold prepared images: {', '.join(missing)} missing; remove the folder"
-                " and run the pipeline again, it is made anew"
-            )
-        prepared = cls(folder)
-        if len(prepared._rows) != len(prepared._images):
-            raise DataError(
-                f"{folder} is damaged: {len(prepared._images)} images, {len(prepared._rows)} rows; remove it"
+                f"{folder} does not hold prepared images: {', '.join(missing[:5])} missing; remove the folder"
                 " and run the pipeline again, it is made anew"
             )
         return prepared
@@ -79,13 +77,17 @@ class PreparedImages:
     def preprocessing(self) -> Preprocessing:
         return Preprocessing.model_validate(self._description["preprocessing"])
 
-    def images(self, split: str) -> NDArray[np.uint8]:
-        """Pixels (N, H, W, 3), uint8 0..255, memory-mapped and read-only."""
-        return self._images[self._range(split)]
+    @property
+    def is_multi_label(self) -> bool:
+        return bool(self._description["is_multi_label"])
+
+    def images(self, split: str) -> ShardedImages:
+        """Pixels (N, H, W, 3), uint8 0..255, read from disk as they are asked for."""
+        return self._images.view(self._range(split))
 
     def labels(self, split: str) -> NDArray[np.int64]:
-        """Class indices (N,)."""
-        return self._rows["label"].to_numpy(np.int64)[self._range(split)]
+        """Class indices (N,), or of a multi-label set (N, K) with 1 where the image has the class."""
+        return self._labels[self._range(split)]
 
     def labelled(self, split: str) -> LabelledImages:
         return LabelledImages(self.images(split), self.labels(split))
@@ -96,25 +98,40 @@ class PreparedImages:
 
     def link_to(self, target: Path) -> None:
         """Hard links of the files in an existing folder; copies where it is on another disk."""
-        for name in (IMAGES, ROWS, DESCRIPTION):
-            (target / name).unlink(missing_ok=True)
-            try:
-                os.link(self.folder / name, target / name)
-            except OSError:
-                shutil.copy2(self.folder / name, target / name)
+        for name in (*self._shards, ROWS, DESCRIPTION):
+            link_or_copy(self.folder / name, target / name)
 
     def __reduce__(self) -> tuple[type[PreparedImages], tuple[Path]]:
-        # The folder alone: pickled with what it has cached, it would carry every pixel.
-        return PreparedImages, (self.folder,)
+        return PreparedImages, (self.folder,)  # without what it has cached
 
     def _range(self, split: str) -> slice:
         places = np.flatnonzero((self._rows["split"] == split).to_numpy())
         return slice(places[0], places[-1] + 1) if len(places) else slice(0, 0)
 
     @cached_property
-    def _images(self) -> NDArray[np.uint8]:
-        images: NDArray[np.uint8] = np.load(self.folder / IMAGES, mmap_mode="r")
-        return images
+    def _images(self) -> ShardedImages:
+        height, width = self.preprocessing.image_size
+        return ShardedImages(
+            [self.folder / name for name in self._shards],
+            shards=self._rows["shard"].to_numpy(np.intp),
+            rows=self._rows["row"].to_numpy(np.intp),
+            image_shape=(height, width, 3),
+        )
+
+    @cached_property
+    def _labels(self) -> NDArray[np.int64]:
+        names = Manifest("", self._rows, self.is_multi_label).labels
+        indices = {name: index for index, name in enumerate(self.class_names)}
+        if not self.is_multi_label:
+            return np.array([indices[name] for (name,) in names], np.int64)
+        labels = np.zeros((len(names), len(indices)), np.int64)
+        for row, present in enumerate(names):
+            labels[row, [indices[name] for name in present]] = 1
+        return labels
+
+    @property
+    def _shards(self) -> list[str]:
+        return list(self._description["shards"])
 
     @cached_property
     def _rows(self) -> pd.DataFrame:
@@ -129,57 +146,56 @@ class PreparedImages:
 def prepare_images(manifest: Manifest, preprocessing: Preprocessing, folder: Path) -> PreparedImages:
     """The manifest's train, validation and test images, below `folder`; at once where they are there.
 
-    DataError names the image that cannot be decoded.
+    DataError where an image can no longer be decoded as it was, or the disk is full.
     """
-    target = folder / _key(manifest, preprocessing)
+    target = folder / SETS / _key(manifest, preprocessing)
     if not target.exists():  # it is renamed into place, so what exists is whole
+        rows = _rows(manifest)
+        store = PixelStore(folder, preprocessing)
+        store.complete(manifest.with_table(rows))
         with atomic_folder(target) as temporary:
-            _write(manifest, preprocessing, temporary)
+            _write(manifest, rows, store, preprocessing, temporary)
     return PreparedImages.open(target)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """A hard link, or a copy where the two are on different disks; what was at `target` is replaced."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _key(manifest: Manifest, preprocessing: Preprocessing) -> str:
     rows = manifest.table[["sha256", "label", "split", "path"]].sort_values("path").to_numpy().tolist()
-    content = json.dumps([VERSION, preprocessing.model_dump(mode="json"), rows], sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()
+    settings = [VERSION, preprocessing.model_dump(mode="json"), manifest.is_multi_label]
+    return hashlib.sha256(json.dumps([settings, rows], sort_keys=True).encode()).hexdigest()
 
 
-def _write(manifest: Manifest, preprocessing: Preprocessing, folder: Path) -> None:
-    rows = _rows(manifest)
-    _write_images(manifest, rows["path"], preprocessing, folder / IMAGES)
-    rows.to_parquet(folder / ROWS)
+def _write(
+    manifest: Manifest, rows: pd.DataFrame, store: PixelStore, preprocessing: Preprocessing, folder: Path
+) -> None:
+    files, shards, places = store.places(rows["sha256"].tolist())
+    for file in files:
+        link_or_copy(file, folder / file.name)
+    columns = rows[["path", "label", "split", "sha256"]]
+    columns.assign(shard=shards, row=places).to_parquet(folder / ROWS, index=False)
     description = {
         "preprocessing": preprocessing.model_dump(mode="json"),
         "class_names": manifest.class_names,
+        "is_multi_label": manifest.is_multi_label,
         "revision": manifest.revision,
         "key": _key(manifest, preprocessing),
+        "shards": [file.name for file in files],
     }
     write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")
 
 
 def _rows(manifest: Manifest) -> pd.DataFrame:
-    parts = [manifest.select(split).table.sort_values("path") for split in SPLITS]
-    table = pd.concat(parts, ignore_index=True)
+    table = pd.concat(
+        [manifest.select(split).table.sort_values("path") for split in SPLITS], ignore_index=True
+    )
     if table.empty:
         raise DataError("no image to prepare: the manifest has no row in " + ", ".join(SPLITS))
-    indices = {name: index for index, name in enumerate(manifest.class_names)}
-    return table.assign(label=table["label"].map(indices).astype(np.int64))[
-        ["path", "label", "split", "sha256"]
-    ]
-
-
-def _write_images(
-    manifest: Manifest, paths: pd.Series[str], preprocessing: Preprocessing, file: Path
-) -> None:
-    shape = (len(paths), *preprocessing.image_size, 3)
-    images = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
-
-    def decode(item: tuple[int, str]) -> None:
-        place, path = item
-        try:
-            images[place] = preprocessing.apply(manifest.read(path))
-        except (ImageError, OSError) as error:
-            raise DataError(f"{manifest.root / path} cannot be prepared: {error}") from error
-
-    map_with_progress(decode, list(enumerate(paths)), description="Preparing images")
-    images.flush()
+    return table

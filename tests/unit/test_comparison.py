@@ -8,7 +8,8 @@ from PIL import Image
 
 from vision.classifier import ImageClassifier
 from vision.comparison import in_classes, score_on_test
-from vision.ingest import measure_images
+from vision.ingest import read_images
+from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
 from vision.sources.listing import ListedImage, Listing
 
@@ -40,7 +41,8 @@ def manifest(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(buffer.getvalue())
             rows.append(ListedImage(f"{label}/{number}.png", label, split, len(buffer.getvalue()), 0))
-    return measure_images(Listing(tmp_path, tuple(rows)), max_pixels=10_000, background=(0, 0, 0))
+    store = PixelStore(tmp_path / "pixels", Preprocessing(image_size=(2, 2)))
+    return read_images(Listing(str(tmp_path), tuple(rows)), store)
 
 
 def champion(*class_names):

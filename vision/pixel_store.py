@@ -1,0 +1,183 @@
+"""Every image read and decoded once, for good: pixels in shards, known by file and by content.
+
+    folder/<key of the preprocessing>/<name>.npy      pixels, (n, H, W, 3) uint8
+    folder/<key of the preprocessing>/<name>.parquet  a row a file; written last, so what has one is whole
+
+A file is known by root, path, size and time: while these stay the same it is not opened again. A killed
+run loses the shards in work and no other. The folder may be removed at any time: it is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vision.errors import DataError
+from vision.image_array import ShardedImages
+from vision.location import File, Location
+from vision.manifest import Manifest
+from vision.parallel import map_in_processes
+from vision.preprocessing import Preprocessing
+from vision.shards import TEMPORARY, Row, write_shard
+
+# Raise it when Preprocessing gives other pixels for the same values: old shards are then left alone.
+VERSION = 1
+# Large enough that a million photos of 224 pixels stay below 2,500 files, small enough to lose one.
+SHARD_BYTES = 64 * 2**20
+SHARD_IMAGES = 4096
+SMALLEST_SHARD = 128
+SHARDS_A_CORE = 4  # so that the cores end together, and the bar moves
+# Encoded bytes below which starting processes takes longer than the work.
+WORTH_PROCESSES = 4 * 2**20
+ABANDONED_SECONDS = 3600
+STAMP = ["path", "listed_bytes", "modified_ns"]
+COLUMNS = [
+    "root", *STAMP, "sha256", "size_bytes", "format", "mode", "width", "height", "is_readable", "reason",
+    "shard", "row",
+]  # fmt: skip
+
+
+class PixelStore:
+    """The decoded images of one preprocessing, of any number of data sets."""
+
+    def __init__(self, folder: Path, preprocessing: Preprocessing) -> None:
+        content = json.dumps([VERSION, preprocessing.model_dump(mode="json")], sort_keys=True)
+        self._folder = folder / hashlib.sha256(content.encode()).hexdigest()[:16]
+        self._preprocessing = preprocessing
+
+    def read(self, location: Location, files: Sequence[File]) -> pd.DataFrame:
+        """One row a file, in their order, with the columns of vision.shards; only new files are opened."""
+        wanted = pd.DataFrame(
+            [(file.path, file.size_bytes, file.modified_ns) for file in files], columns=STAMP
+        ).astype({"listed_bytes": np.int64, "modified_ns": np.int64})
+        known = wanted.merge(self._index(location), on=STAMP, how="left")["sha256"].notna()
+        self._write([file for file, is_known in zip(files, known, strict=True) if not is_known], location)
+        return wanted.merge(self._index(location, failed=True), on=STAMP, how="left", validate="m:1")
+
+    def complete(self, manifest: Manifest) -> None:
+        """Reads those images of the manifest again whose pixels are not here (any more).
+
+        DataError where a file has changed since the manifest was made.
+        """
+        absent = manifest.table[~manifest.table["sha256"].isin(self._places().index)]
+        if absent.empty:
+            return
+        location = Location(manifest.root)
+        found = self.read(location, [location.describe(path) for path in absent["path"]])
+        changed = (found["sha256"].to_numpy() != absent["sha256"].to_numpy()) | ~found["is_readable"]
+        if changed.any():
+            row = found[changed].iloc[0]
+            raise DataError(
+                f"{location.join(row['path'])} has changed since it was read"
+                f" ({row['reason'] or 'other bytes'}), and so have {changed.sum() - 1} more: run again"
+            )
+
+    def images(self, hashes: Sequence[str]) -> ShardedImages:
+        """The images of these contents (sha256), in their order; each must have been read."""
+        files, shards, rows = self.places(hashes)
+        height, width = self._preprocessing.image_size
+        return ShardedImages(files, shards=shards, rows=rows, image_shape=(height, width, 3))
+
+    def places(self, hashes: Sequence[str]) -> tuple[list[Path], NDArray[np.intp], NDArray[np.intp]]:
+        """The shard files, and for each content the number of its file and its row there."""
+        places = self._places().loc[list(hashes)]
+        shards, names = pd.factorize(places["shard"])
+        files = [self._folder / f"{name}.npy" for name in names]
+        return files, shards.astype(np.intp), places["row"].to_numpy(np.intp)
+
+    def _places(self) -> pd.DataFrame:
+        table = self._read_rows()
+        return table[table["is_readable"]].drop_duplicates("sha256").set_index("sha256")[["shard", "row"]]
+
+    def _index(self, location: Location, *, failed: bool = False) -> pd.DataFrame:
+        """The known files of a location; those that could not be opened are known only if `failed`."""
+        table = self._read_rows()
+        known = table[(table["root"] == location.url) & (failed | (table["sha256"] != ""))]
+        return known.drop_duplicates(STAMP, keep="last").drop(columns=["root", "shard", "row"])
+
+    def _read_rows(self) -> pd.DataFrame:
+        import pyarrow.dataset
+
+        files = sorted(self._folder.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
+        if not files:
+            return pd.DataFrame(columns=COLUMNS).astype(
+                {"is_readable": bool, **dict.fromkeys(STAMP[1:], np.int64)}
+            )
+        table: pd.DataFrame = (
+            pyarrow.dataset.dataset([str(file) for file in files]).to_table(COLUMNS).to_pandas()
+        )
+        return table
+
+    def _write(self, files: Sequence[File], location: Location) -> None:
+        if not files:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
+        self._check_space(len(files))
+        chunks = _chunks(files, image_bytes=self._image_bytes)
+        write = _ShardWriter(self._folder, self._preprocessing, location)
+        results = map_in_processes(
+            write, chunks, description="Reading images", sizes=[len(chunk) for chunk in chunks]
+        )
+        for name, rows in results:
+            self._finish(name, rows, location)
+
+    def _finish(self, name: str, rows: list[Row], location: Location) -> None:
+        table = pd.DataFrame(rows).assign(root=location.url, shard=name, row=np.arange(len(rows)))
+        temporary = self._folder / f"{name}.{os.getpid()}{TEMPORARY}"
+        table[COLUMNS].to_parquet(temporary, index=False)
+        temporary.rename(self._folder / f"{name}.parquet")
+
+    @property
+    def _image_bytes(self) -> int:
+        height, width = self._preprocessing.image_size
+        return height * width * 3
+
+    def _check_space(self, images: int) -> None:
+        needed, free = images * self._image_bytes, shutil.disk_usage(self._folder).free
+        if needed > free:
+            raise DataError(
+                f"{images} prepared images need {needed / 2**30:.1f} GiB in {self._folder}, free are"
+                f" {free / 2**30:.1f} GiB: free some, move the workspace with SIGHTLINE_HOME, or set a"
+                " smaller config.prepare.image_size"
+            )
+
+    def _remove_abandoned(self) -> None:
+        """What killed runs have left; another run's files in work are younger."""
+        latest = time.time() - ABANDONED_SECONDS
+        for file in self._folder.iterdir():
+            is_whole = file.suffix == ".parquet" or file.with_suffix(".parquet").exists()
+            if not is_whole and file.stat().st_mtime < latest:
+                file.unlink(missing_ok=True)
+
+
+class _ShardWriter:
+    """`write_shard` for one store, as something that can be sent to another process."""
+
+    def __init__(self, folder: Path, preprocessing: Preprocessing, location: Location) -> None:
+        self._folder = folder
+        self._preprocessing = preprocessing
+        self._location = location
+
+    def __call__(self, files: Sequence[File]) -> tuple[str, list[Row]]:
+        stamps = [self._location.url, *((file.path, file.size_bytes, file.modified_ns) for file in files)]
+        name = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
+        file = self._folder / f"{name}.npy"
+        return name, write_shard(file, self._preprocessing, self._location, files)
+
+
+def _chunks(files: Sequence[File], *, image_bytes: int) -> list[Sequence[File]]:
+    most = max(1, min(SHARD_BYTES // image_bytes, SHARD_IMAGES))
+    if sum(file.size_bytes for file in files) > WORTH_PROCESSES:
+        even = -(-len(files) // (SHARDS_A_CORE * (os.cpu_count() or 1)))
+        most = min(most, max(SMALLEST_SHARD, even))
+    return [files[start : start + most] for start in range(0, len(files), most)]
