@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import digits, flowers, service
+from benchmarks import digits, flowers, leakage, quality, reading, service
 
-BENCHMARKS = {"digits": digits.main, "flowers": flowers.main, "service": service.main}
+BENCHMARKS = {
+    "reading": reading.main,
+    "quality": quality.main,
+    "leakage": leakage.main,
+    "digits": digits.main,
+    "flowers": flowers.main,
+    "service": service.main,
+}
 
 
 def main(names: list[str]) -> None:

@@ -8,15 +8,16 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from benchmarks.record import table, write_section
 from benchmarks.runs import PipelineRun, empty_home, read_config, run_pipeline
+from registry.workspace import Workspace
+from vision.bundle import sha256_file
 from vision.config import Config
-from vision.ingest import measure_images
-from vision.manifest import Manifest
-from vision.sources import SOURCES
-from vision.splitting import split_images
+from vision.sources import list_images
+from vision.split_memory import recall
 
 SEEDS = (1, 2, 3, 4, 5)
 CONFIG = "zenml_config.yaml"
@@ -28,10 +29,10 @@ def main() -> None:
         config = _with_seed(read_config(CONFIG), seed)
         with empty_home() as environment:
             run = run_pipeline(config, environment)
-            manifest = _split_manifest(config, Path(environment["SIGHTLINE_HOME"]) / "data")
-        test_images = int((manifest.table["split"] == "test").sum())
-        svc = _svc_accuracy(manifest, ["train"])
-        svc_more = _svc_accuracy(manifest, ["train", "validation"])
+            digits = _split_digits(config, Path(environment["SIGHTLINE_HOME"]))
+        test_images = int((digits["split"] == "test").sum())
+        svc = _svc_accuracy(digits, ["train"])
+        svc_more = _svc_accuracy(digits, ["train", "validation"])
         rows.append((seed, test_images, run.accuracy, svc, svc_more, run.seconds))
         runs.append(run)
     write_section("digits", _text(rows, runs))
@@ -43,18 +44,20 @@ def _with_seed(config: dict[str, Any], seed: int) -> dict[str, Any]:
     return changed
 
 
-def _split_manifest(config: dict[str, Any], data_folder: Path) -> Manifest:
-    """The same split as the pipeline's: it depends on content and seed alone."""
+def _split_digits(config: dict[str, Any], home: Path) -> pd.DataFrame:
+    """The pipeline's own split, as it remembers it: label, split and the original pixels of each digit."""
     settings = Config.model_validate(config["parameters"]["config"])
-    listing = SOURCES[settings.data.source](settings.data, data_folder)
-    manifest = measure_images(
-        listing, max_pixels=settings.prepare.max_pixels, background=settings.prepare.background
+    workspace = Workspace(home)
+    listing = list_images(settings.data, workspace.data)
+    splits = recall(workspace.splits / f"{settings.name}-seed{settings.seed}.parquet")
+    files = [Path(listing.root) / row.path for row in listing.rows]
+    return pd.DataFrame(
+        {
+            "label": [row.label for row in listing.rows],
+            "split": [splits[sha256_file(file)] for file in files],
+            "pixels": [_pixels(file) for file in files],
+        }
     )
-    split = split_images(
-        manifest, validation=settings.split.validation, test=settings.split.test, seed=settings.seed
-    )
-    pixels = [_pixels(manifest.root / path) for path in split.table["path"]]
-    return split.with_table(split.table.assign(pixels=pixels))
 
 
 def _pixels(path: Path) -> np.ndarray:
@@ -62,11 +65,10 @@ def _pixels(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path), dtype=np.float64).ravel() * 16 / 255
 
 
-def _svc_accuracy(manifest: Manifest, splits: list[str]) -> float:
+def _svc_accuracy(digits: pd.DataFrame, splits: list[str]) -> float:
     from sklearn.svm import SVC
 
-    table = manifest.table
-    train, test = table[table["split"].isin(splits)], table[table["split"] == "test"]
+    train, test = digits[digits["split"].isin(splits)], digits[digits["split"] == "test"]
     classifier = SVC(gamma=0.001).fit(np.stack(train["pixels"]), train["label"])
     return float(classifier.score(np.stack(test["pixels"]), test["label"]))
 

@@ -13,9 +13,11 @@ from steps.calibrate import calibrate
 from steps.compress import compress
 from steps.evaluate import evaluate
 from steps.ingest import fingerprint_source, ingest
+from steps.inspect import inspect
 from steps.prepare import prepare
 from steps.promote import promote
 from steps.register import register
+from steps.report_data import report_data
 from steps.split import split
 from steps.train import train
 from steps.tune import tune
@@ -31,9 +33,12 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     contracts = fingerprint_contracts(config.contracts)
     name, seed = config.name, config.seed
 
-    manifest = ingest(config.data, config.prepare, fingerprint=source)
-    manifest, _ = validate(manifest, config.contracts, fingerprint=contracts)
-    manifest = split(manifest, config.split, seed=seed)
+    found = ingest(config.data, config.prepare, fingerprint=source)
+    inspected, facts = inspect(found, config.prepare, config.quality, seed=seed)
+    policies = config.quality.policies
+    valid, quarantine, _ = validate(inspected, config.contracts, policies, fingerprint=contracts)
+    manifest = split(valid, config.split, policies, seed=seed, name=name)
+    report_data(inspected, manifest, quarantine, facts, config.prepare, name=name)
     prepared = prepare(manifest, config.prepare)
 
     policy, _ = augment(prepared, config.augment, seed=seed)

@@ -28,6 +28,11 @@ class Workspace:
         return self.root / "prepared"
 
     @property
+    def splits(self) -> Path:
+        """Which split each image was given, a file a model and seed."""
+        return self.root / "splits"
+
+    @property
     def data_docs(self) -> Path:
         """Great Expectations' HTML."""
         return self.root / "data_docs"

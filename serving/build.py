@@ -12,7 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,7 +35,7 @@ def build_bento(bundle: Path, *, model: str, version: int, bento_home: Path) -> 
 
     BundleError where the bundle is altered, SightlineError with BentoML's own words where it fails.
     """
-    runtime = open_bundle(bundle)["runtime"]
+    description = open_bundle(bundle)
     pointer = ChampionPointer(model, version, bundle_digest(bundle))
     home = bento_home.resolve()
     with exclusive(home / ".building.lock"):
@@ -41,7 +43,7 @@ def build_bento(bundle: Path, *, model: str, version: int, bento_home: Path) -> 
             shutil.rmtree(debris)
         folder = Path(tempfile.mkdtemp(dir=home, prefix=UNFINISHED))
         try:
-            return _build(folder, home, bundle=bundle, pointer=pointer, runtime=runtime)
+            return _build(folder, home, bundle=bundle, pointer=pointer, description=description)
         finally:
             shutil.rmtree(folder)
 
@@ -51,10 +53,12 @@ def bento_name(model: str) -> str:
     return f"sightline-{model.lower()}"
 
 
-def _build(folder: Path, home: Path, *, bundle: Path, pointer: ChampionPointer, runtime: str) -> str:
+def _build(
+    folder: Path, home: Path, *, bundle: Path, pointer: ChampionPointer, description: Mapping[str, Any]
+) -> str:
     source = folder / "source"
     _stage(source, bundle=bundle, pointer=pointer)
-    requirements = pinned_requirements(runtime)
+    requirements = pinned_requirements(description)
     labels = {"bundle": pointer.digest, "content": _content(source, requirements)}
     name, version = bento_name(pointer.model), str(pointer.version)
     place = home / "bentos" / name / version

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from importlib.metadata import requires, version
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from vision.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = (
@@ -19,6 +23,8 @@ CODE = (
     "vision/__init__.py",
     "vision/bundle.py",
     "vision/classifier.py",
+    "vision/decoding.py",
+    "vision/enhancement.py",
     "vision/errors.py",
     "vision/golden.py",
     "vision/preprocessing.py",
@@ -36,8 +42,10 @@ LIBRARIES = (
     "prometheus-client",
     "pydantic",
     "python-multipart",
+    "simplejpeg",
     "uvloop",
 )
+ENHANCEMENT_LIBRARY = "opencv-python-headless"
 # name in bundle.json -> distribution
 RUNTIME_LIBRARIES = {"litert": "ai-edge-litert", "openvino": "openvino"}
 # Required by OpenVINO for its converter, which no service runs; pyproject.toml keeps it out here too.
@@ -54,14 +62,17 @@ def copy_code(target: Path) -> None:
                 shutil.copyfile(path, copy)
 
 
-def pinned_requirements(runtime: str) -> list[str]:
-    """`name==version` of each library that serving a bundle of that runtime needs, as installed here.
+def pinned_requirements(description: Mapping[str, Any]) -> list[str]:
+    """`name==version` of each library that serving a bundle with that bundle.json needs, as installed here.
 
     With all that they need in turn, so that a container built next year runs what was tested today.
     """
     pins: dict[str, str] = {}
     # BentoML adds itself to what a Bento requires, but not what it needs in turn.
-    waiting = [Requirement(name) for name in (*LIBRARIES, RUNTIME_LIBRARIES[runtime], "bentoml")]
+    names = [*LIBRARIES, RUNTIME_LIBRARIES[description["runtime"]], "bentoml"]
+    if not Preprocessing.model_validate(description["preprocessing"]).enhance.is_off:
+        names.append(ENHANCEMENT_LIBRARY)
+    waiting = [Requirement(name) for name in names]
     seen: set[str] = set()
     while waiting:
         requirement = waiting.pop()

@@ -1,4 +1,4 @@
-"""Images on disk -> manifest."""
+"""Images wherever they lie -> manifest, and their pixels in the store."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from zenml import log_metadata, step
 from registry.workspace import Workspace
 from steps.materializers import ManifestMaterializer
 from vision.data_config import DataConfig
-from vision.ingest import measure_images
+from vision.ingest import read_images
 from vision.manifest import Manifest
+from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
-from vision.sources import SOURCES
+from vision.sources import list_images
 
 
 def fingerprint_source(data: DataConfig) -> str:
@@ -20,17 +21,16 @@ def fingerprint_source(data: DataConfig) -> str:
 
     A parameter of the step: while it stays the same, no image is read again.
     """
-    return SOURCES[data.source](data, Workspace.from_environment().data).fingerprint
+    return list_images(data, Workspace.from_environment().data).fingerprint
 
 
 @step(output_materializers=ManifestMaterializer)
 def ingest(
     data: DataConfig, preprocessing: Preprocessing, fingerprint: str
 ) -> Annotated[Manifest, "manifest"]:
-    """Reads every image once."""
-    listing = SOURCES[data.source](data, Workspace.from_environment().data)
-    manifest = measure_images(
-        listing, max_pixels=preprocessing.max_pixels, background=preprocessing.background
-    )
+    """Reads every new image once."""
+    workspace = Workspace.from_environment()
+    listing = list_images(data, workspace.data)
+    manifest = read_images(listing, PixelStore(workspace.prepared, preprocessing))
     log_metadata({"source": data.source, "fingerprint": fingerprint})
     return manifest

@@ -6,9 +6,11 @@ import logging
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 from zenml import log_metadata, step
 from zenml.types import HTMLString
 
+from data_contracts.quality import quality_contract
 from data_contracts.validation import ContractFileError, validate_tables
 from registry.workspace import Workspace
 from steps.materializers import ManifestMaterializer
@@ -16,7 +18,8 @@ from vision.bundle import sha256_file
 from vision.config import ContractsConfig
 from vision.errors import ConfigError, ContractBreach
 from vision.ingest import measured_properties
-from vision.manifest import Manifest
+from vision.manifest import ISSUES, Manifest
+from vision.quality_config import QualityPolicies
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +36,17 @@ def fingerprint_contracts(contracts: ContractsConfig) -> str:
 
 @step(output_materializers={"valid_manifest": ManifestMaterializer})
 def validate(
-    manifest: Manifest, contracts: ContractsConfig, fingerprint: str
-) -> tuple[Annotated[Manifest, "valid_manifest"], Annotated[HTMLString, "data_docs"]]:
-    """Checks the manifest and the measured properties of its images by Great Expectations."""
+    manifest: Manifest, contracts: ContractsConfig, policies: QualityPolicies, fingerprint: str
+) -> tuple[
+    Annotated[Manifest, "valid_manifest"],
+    Annotated[pd.DataFrame, "quarantine"],
+    Annotated[HTMLString, "data_docs"],
+]:
+    """Checks the manifest, its images' measured properties and the policies, by Great Expectations."""
     tables = {
         "manifest": (manifest.table, contracts.manifest),
         "images": (measured_properties(manifest), contracts.images),
+        "quality": (manifest.table, quality_contract(policies.model_dump(), ISSUES)),
     }
     try:
         report = validate_tables(tables, docs_folder=Workspace.from_environment().data_docs)
@@ -50,4 +58,5 @@ def validate(
     if report.breaches:
         logger.warning("%s", report.summary())
     valid = manifest.table[~manifest.table["path"].isin(list(report.quarantined))]
-    return manifest.with_table(valid), HTMLString(report.docs_index.read_text())
+    quarantine = pd.DataFrame(report.quarantined.items(), columns=["path", "reason"], dtype=str)
+    return manifest.with_table(valid), quarantine, HTMLString(report.docs_index.read_text())

@@ -110,6 +110,11 @@ class Manifest:
         """The rows of one split."""
         return self.with_table(self.table[self.table["split"] == split])
 
+    def with_splits_of(self, other: Manifest) -> Manifest:
+        """The same rows, each in the split that `other` has it in; "" where it has not."""
+        splits = other.table.set_index("path")["split"]
+        return self.with_table(self.table.assign(split=self.table["path"].map(splits).fillna("")))
+
     @property
     def readable(self) -> Manifest:
         """The rows that are images."""

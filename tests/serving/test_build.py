@@ -17,8 +17,11 @@ import yaml
 
 from registry.pointer import bundle_path
 from serving.build import build_bento
+from serving.packing import pinned_requirements
 from vision.classifier import ImageClassifier
+from vision.enhancement import Enhancement
 from vision.errors import BundleError
+from vision.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
 TAG = "sightline-digits:1"
@@ -83,6 +86,13 @@ def test_bento_carries_dockerfile_and_pinned_requirements(built) -> None:
     names = {requirement.partition("==")[0] for requirement in requirements}
     assert {"bentoml", "openvino", "fastapi", "starlette", "pillow"} <= names
     assert not names & {"tensorflow", "keras", "zenml", "mlflow", "ai-edge-litert", "pandas"}
+
+
+@pytest.mark.parametrize(("clahe", "is_there"), [(0.0, False), (2.0, True)])
+def test_opencv_is_required_where_the_model_enhances_its_images(clahe, is_there) -> None:
+    preprocessing = Preprocessing(enhance=Enhancement(clahe=clahe)).model_dump(mode="json")
+    pins = pinned_requirements({"runtime": "litert", "preprocessing": preprocessing})
+    assert any(pin.startswith("opencv-python-headless==") for pin in pins) == is_there
 
 
 def test_a_bento_that_is_there_is_kept(built) -> None:

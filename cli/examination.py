@@ -1,0 +1,93 @@
+"""What `sightline data` and `sightline contract` do first: read a data set and look at every image."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from cli.options import DEFAULT_CONFIG
+from vision.config import Config
+from vision.config_file import load_config
+from vision.manifest import ISSUES, Manifest
+from vision.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from data_contracts.validation import ValidationReport
+    from registry.workspace import Workspace
+    from vision.data_report.summary import DataSummary
+    from vision.image_array import ShardedImages
+
+# Large enough to look at and to compare; a model's own size comes with its YAML.
+IMAGE_SIZE = (128, 128)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A data set, looked at; `report` says what the contracts and policies of the YAML make of it."""
+
+    manifest: Manifest
+    images: ShardedImages
+    report: ValidationReport
+    summary: DataSummary
+
+    def render(self, *, title: str) -> str:
+        """The page as HTML."""
+        from vision.data_report import render_data_report
+
+        return render_data_report(self.summary, self.manifest, self.images, title=title)
+
+
+def configure(source: str | None, config: Path | None) -> Config:
+    """What the YAML says, with the source of the command line; the defaults where there is no YAML."""
+    from vision.sources import guess_source
+    from vision.starting_point import name_for
+
+    if source is None:
+        return load_config(config or DEFAULT_CONFIG)
+    place = guess_source(source)
+    if config is not None:
+        return load_config(config).model_copy(update={"data": place})
+    return Config(name=name_for(source), data=place, prepare=Preprocessing(image_size=IMAGE_SIZE))
+
+
+def examine(config: Config, workspace: Workspace) -> Examination:
+    """Reads what is new, inspects everything, and changes nothing."""
+    from vision.data_report.summary import summarize_data
+    from vision.ingest import read_images
+    from vision.inspection import inspect_images
+    from vision.pixel_store import PixelStore
+    from vision.sources import list_images
+
+    store = PixelStore(workspace.prepared, config.prepare)
+    found = read_images(list_images(config.data, workspace.data), store)
+    images = store.images(found.readable.table["sha256"].tolist())
+    inspection = inspect_images(found, images, config=config.quality, seed=config.seed)
+    report = _validate(config, inspection.manifest)
+    summary = summarize_data(
+        inspection.manifest,
+        quarantine=pd.DataFrame(report.quarantined.items(), columns=["path", "reason"], dtype=str),
+        out_of_fold_accuracy=inspection.facts.get("out_of_fold_accuracy"),
+    )
+    return Examination(inspection.manifest, images, report, summary)
+
+
+def _validate(config: Config, manifest: Manifest) -> ValidationReport:
+    from data_contracts.quality import quality_contract
+    from data_contracts.validation import ContractFileError, validate_tables
+    from vision.errors import ConfigError
+    from vision.ingest import measured_properties
+
+    tables = {
+        "manifest": (manifest.table, config.contracts.manifest),
+        "images": (measured_properties(manifest), config.contracts.images),
+        "quality": (manifest.table, quality_contract(config.quality.policies.model_dump(), ISSUES)),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return validate_tables(tables, docs_folder=Path(folder) / "docs")
+        except ContractFileError as error:
+            raise ConfigError(str(error)) from error
