@@ -49,7 +49,7 @@ def _split_digits(config: dict[str, Any], home: Path) -> pd.DataFrame:
     settings = Config.model_validate(config["parameters"]["config"])
     workspace = Workspace(home)
     listing = list_images(settings.data, workspace.data)
-    splits = recall(workspace.splits / f"{settings.name}-seed{settings.seed}.parquet")
+    splits = recall(workspace.splits / f"{settings.name}-seed{settings.seed}.jsonl")
     files = [Path(listing.root) / row.path for row in listing.rows]
     return pd.DataFrame(
         {

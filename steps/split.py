@@ -21,7 +21,7 @@ def split(
 ) -> Annotated[Manifest, "split_manifest"]:
     """Stratified, near-duplicates and groups together, an image stays where it was."""
     # Another seed is asked for to get another split.
-    memory = Workspace.from_environment().splits / f"{name}-seed{seed}.parquet"
+    memory = Workspace.from_environment().splits / f"{name}-seed{seed}.jsonl"
     remembered = recall(memory) if config.sticky else {}
     divided = split_images(manifest, config, seed=seed, remembered=remembered)
     remember(divided, memory)
