@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -38,7 +38,7 @@ def infer(
     proposed = infer_contracts(tables, is_multi_label=manifest.is_multi_label)
     files = {name: output / f"{settings.name}-{name}.yaml" for name in proposed}
     today = datetime.now(UTC).date()
-    facts = {"images": len(manifest.table), "revision": manifest.revision, "day": today}
+    facts: dict[str, Any] = {"images": len(manifest.table), "revision": manifest.revision, "day": today}
     for name, file in files.items():
         write_contract(proposed[name], file, overwrite=overwrite, **facts)
     if as_json:

@@ -12,7 +12,7 @@ from cli.options import AsJson
 from cli.output import show_json, show_rows
 
 if TYPE_CHECKING:
-    from vision.data_report.summary import DataSummary
+    from vision.data_report import DataSummary
 
 Source = Annotated[
     str | None, typer.Argument(help="folder or table of images, local or a URL; that of the YAML if left out")

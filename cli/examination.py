@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from vision.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from data_contracts.validation import ValidationReport
     from registry.workspace import Workspace
-    from vision.data_report.summary import DataSummary
+    from vision.data_report import DataSummary
     from vision.image_array import ShardedImages
 
 # Large enough to look at and to compare; a model's own size comes with its YAML.
@@ -56,7 +57,7 @@ def configure(source: str | None, config: Path | None) -> Config:
 
 def examine(config: Config, workspace: Workspace) -> Examination:
     """Reads what is new, inspects everything, and changes nothing."""
-    from vision.data_report.summary import summarize_data
+    from vision.data_report import summarize_data
     from vision.ingest import read_images
     from vision.inspection import inspect_images
     from vision.pixel_store import PixelStore
@@ -70,7 +71,7 @@ def examine(config: Config, workspace: Workspace) -> Examination:
     summary = summarize_data(
         inspection.manifest,
         quarantine=pd.DataFrame(report.quarantined.items(), columns=["path", "reason"], dtype=str),
-        out_of_fold_accuracy=inspection.facts.get("out_of_fold_accuracy"),
+        out_of_fold_accuracy=inspection.out_of_fold_accuracy,
     )
     return Examination(inspection.manifest, images, report, summary)
 
@@ -81,7 +82,7 @@ def _validate(config: Config, manifest: Manifest) -> ValidationReport:
     from vision.errors import ConfigError
     from vision.ingest import measured_properties
 
-    tables = {
+    tables: dict[str, tuple[pd.DataFrame, Path | Mapping[str, Any]]] = {
         "manifest": (manifest.table, config.contracts.manifest),
         "images": (measured_properties(manifest), config.contracts.images),
         "quality": (manifest.table, quality_contract(config.quality.policies.model_dump(), ISSUES)),

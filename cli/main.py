@@ -10,6 +10,10 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.contract import contract
+from cli.data import data
+from cli.doctor import doctor
+from cli.init import init
 from cli.output import fail
 from cli.promote import promote
 from cli.rollback import rollback
@@ -28,8 +32,9 @@ def sightline() -> None:
     """Images in, a served champion out."""
 
 
-for verb in (status, promote, rollback, schedule):
+for verb in (doctor, init, data, status, promote, rollback, schedule):
     app.command()(verb)
+app.add_typer(contract, name="contract")
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ CODE = (
     "vision/enhancement.py",
     "vision/errors.py",
     "vision/golden.py",
+    "vision/image_array.py",
     "vision/preprocessing.py",
     "vision/runtimes/__init__.py",
     "vision/runtimes/litert_runtime.py",

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.bundle import atomic_folder, open_bundle, seal
+from vision.image_array import ImageArray
 from vision.preprocessing import Preprocessing
 from vision.runtimes import Logits, Runtime, load_runtime
 
-Images = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
-# Memory-mapped images are read a piece at a time, so that a set larger than memory can be predicted.
+# Images on disk are read a piece at a time, so that a set larger than memory can be predicted.
 CHUNK = 4096
 
 
@@ -33,12 +33,12 @@ class ImageClassifier:
     class_names: tuple[str, ...]
     temperature: float = 1.0
 
-    def logits(self, images: Images) -> Logits:
+    def logits(self, images: ImageArray) -> Logits:
         """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""
         chunks = [self.runtime.logits(chunk) for chunk in _chunks(images)]
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.class_names)), np.float32)
 
-    def predict(self, images: Images) -> Probabilities:
+    def predict(self, images: ImageArray) -> Probabilities:
         """Probabilities (N, K), float32 0..1, rows sum to 1, of preprocessed images (N, H, W, 3)."""
         return softmax(self.logits(images) / np.float32(self.temperature))
 
@@ -101,6 +101,6 @@ def softmax(logits: Logits) -> Probabilities:
     return probabilities
 
 
-def _chunks(images: Images) -> Iterator[Images]:
+def _chunks(images: ImageArray) -> Iterator[NDArray[np.uint8]]:
     for start in range(0, len(images), CHUNK):
         yield images[start : start + CHUNK]

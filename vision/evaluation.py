@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from vision.classifier import ImageClassifier
 from vision.curves import ReliabilityBin, RocCurve, reliability_bins, roc_curves
 from vision.errors import DataError
+from vision.image_array import ImageArray
 from vision.intervals import MetricEstimate, estimate_all, wilson_interval
 from vision.metrics import Labels, Probabilities, check_predictions
 from vision.promotion import Scores
@@ -118,7 +119,7 @@ def evaluate_predictions(
 
 def evaluate_classifier(
     classifier: ImageClassifier,
-    images: NDArray[np.uint8],
+    images: ImageArray,
     labels: Labels,
     *,
     resamples: int = 300,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.classifier import ImageClassifier, Images
+from vision.classifier import ImageClassifier
+from vision.decoding import Pixels
 
 Maps = NDArray[np.float32]
 GRAD_CAM = "Grad-CAM"
@@ -27,7 +28,7 @@ class ActivationMaps:
 
 
 def activation_maps(
-    classifier: ImageClassifier, images: Images, class_indices: NDArray[np.integer]
+    classifier: ImageClassifier, images: Pixels, class_indices: NDArray[np.integer]
 ) -> ActivationMaps:
     """One map for each preprocessed image (N, H, W, 3), uint8, and the class asked of it.
 

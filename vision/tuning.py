@@ -49,7 +49,7 @@ def tune_training(
     def objective(trial: optuna.Trial) -> float:
         values = _suggest(trial)
         keras.utils.set_random_seed(seed)
-        network = ARCHITECTURES[model.name].build(train.images.shape[1:], num_classes, **model.options)
+        network = ARCHITECTURES[model.name].build(train.images[0].shape, num_classes, **model.options)
         config = TrainConfig.model_validate(base.model_dump() | values | {"epochs": tune.epochs})
         report = _ReportToOptuna(trial)
         try:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vision.classifier import ImageClassifier, Images
+from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable, Measurement
+from vision.decoding import Pixels
 from vision.prepared import LabelledImages
 
 ROUNDS = 15
@@ -57,7 +58,7 @@ def _measurement(
     )
 
 
-def paired_latency_ms(classifiers: Sequence[ImageClassifier], image: Images) -> list[float]:
+def paired_latency_ms(classifiers: Sequence[ImageClassifier], image: Pixels) -> list[float]:
     """Median milliseconds for one image (1, H, W, 3), the classifiers taking turns in each round.
 
     Turns, because a shared machine's speed drifts: each sees the same fast and slow seconds.
