@@ -1,4 +1,4 @@
-"""Encoded bytes -> upright RGB pixels; nothing else in Sightline opens an image.
+"""Encoded bytes -> upright RGB pixels; nothing else in Sightline decodes an image (glance reads headers).
 
 Ordinary JPEGs go straight to libjpeg-turbo (simplejpeg); every other file, and a JPEG that libjpeg-turbo
 has something to say about, goes to Pillow. Both give the same pixels for the same JPEG, bit for bit.

@@ -8,8 +8,10 @@ Credentials and endpoints of remote stores come from where their own clients loo
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -37,9 +39,10 @@ class Location:
     @classmethod
     def parse(cls, text: str | Path) -> Location:
         """The folder that a user means; `~` and relative paths are resolved, nothing is opened."""
-        if "://" in str(text):
-            return cls(str(text).rstrip("/"))
-        return cls(str(Path(text).expanduser().resolve()))
+        scheme, is_url, rest = str(text).removeprefix("file://").partition("://")
+        if is_url:
+            return cls(f"{scheme}://{rest.rstrip('/')}")
+        return cls(str(Path(scheme).expanduser().resolve()))
 
     @property
     def is_local(self) -> bool:
@@ -58,8 +61,11 @@ class Location:
         return data
 
     def files(self) -> Iterator[File]:
-        """Every file below, hidden files and folders left out, in no order."""
-        return self._local_files() if self.is_local else self._remote_files()
+        """Every file below, hidden files and folders left out, in no order.
+
+        Local links to folders are followed. DataError where a folder or a store cannot be listed.
+        """
+        return _local_files(self.url) if self.is_local else self._remote_files()
 
     def describe(self, path: str) -> File:
         """Size and time of one file; zeros where it is missing: reading it will say why."""
@@ -70,33 +76,34 @@ class Location:
         except OSError:
             return File(path, 0, 0)
 
-    def _local_files(self) -> Iterator[File]:
-        for folder, subfolders, names in os.walk(self.url):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            inside = os.path.relpath(folder, self.url).replace(os.sep, "/")
-            prefix = "" if inside == "." else f"{inside}/"
-            for name in names:
-                if not name.startswith("."):
-                    yield File(prefix + name, *_size_and_time(f"{folder}/{name}"))
-
     def _remote_files(self) -> Iterator[File]:
-        found = self._remote.find(self.url, detail=True)
         base = self._remote._strip_protocol(self.url).rstrip("/") + "/"
-        for name, information in found.items():
+        for name, information in self._find().items():
             path = name.removeprefix(base)
-            if not any(part.startswith(".") for part in path.split("/")):
+            # An empty part is how consoles show an empty folder (`cats/`). And where the URL is that of a
+            # file, the file itself is found.
+            is_hidden = any(not part or part.startswith(".") for part in path.split("/"))
+            if name.startswith(base) and not is_hidden:
                 yield self._remote_file(path, information)
+
+    def _find(self) -> dict[str, dict[str, Any]]:
+        self._remote.invalidate_cache()  # a process that lives on sees what was added meanwhile
+        try:
+            found: dict[str, dict[str, Any]] = self._remote.find(self.url, detail=True)
+        except Exception as error:  # no credentials, network or bucket: each client has its own
+            raise DataError(
+                f'"{self.url}" cannot be listed ({type(error).__name__}: {error}); check the name, the'
+                f" network and the credentials in the environment, or {WHERE}"
+            ) from error
+        return found
 
     @staticmethod
     def _remote_file(path: str, information: dict[str, Any]) -> File:
         # Stores name the time differently; any of these changes when the object is written again.
-        stamp = next(
-            (information[key] for key in ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")
-             if information.get(key)),
-            "",
-        )  # fmt: skip
-        import zlib
-
+        keys = ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")
+        stamp = next((information[key] for key in keys if information.get(key)), "")
+        if isinstance(stamp, datetime):  # as `info` has it where `find` has seconds
+            stamp = stamp.timestamp()
         return File(path, int(information.get("size") or 0), zlib.crc32(str(stamp).encode()))
 
     @cached_property
@@ -111,6 +118,31 @@ class Location:
                 f" knows, such as s3://bucket/folder; {WHERE}"
             ) from error
         return filesystem
+
+
+def _local_files(folder: str, prefix: str = "", above: frozenset[str] = frozenset()) -> Iterator[File]:
+    """Files below `folder`; `above` holds the folders that it lies in, so that a ring of links ends."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(
+            f'folder "{folder}" cannot be read: {error.strerror}; allow it, or {WHERE}'
+        ) from error
+    for entry in entries:
+        if _is_folder(entry):
+            yield from _local_files(entry.path, f"{prefix}{entry.name}/", above | {real})
+        else:
+            yield File(prefix + entry.name, *_size_and_time(entry.path))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _size_and_time(path: str) -> tuple[int, int]:

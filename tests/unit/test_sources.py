@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from vision.data_config import DataConfig
+from vision.decoding import FORMATS
 from vision.errors import DataError
-from vision.preprocessing import FORMATS
-from vision.sources import SOURCES, class_folders, list_images
+from vision.sources import SOURCES, class_folders, guess_source, list_images
 from vision.sources.listing import Listing
 
 
@@ -29,7 +29,7 @@ def fill(root: Path, *folders: str, count: int = 5) -> None:
 
 
 def listing(root: Path | None) -> Listing:
-    return list_images(DataConfig(source="class_folders", path=root), Path("unused"))
+    return list_images(DataConfig(source="class_folders", path=root and str(root)), Path("unused"))
 
 
 def refusal(root: Path | None) -> str:
@@ -75,6 +75,37 @@ def test_extensions_are_those_of_the_formats() -> None:
     Image.init()
     known = {suffix for suffix, name in Image.EXTENSION.items() if name in FORMATS}
     assert known == class_folders.EXTENSIONS
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    (
+        ("Cat", "cat"),
+        ("cat", "cat "),
+        ("caf\u00e9", "cafe\u0301"),  # one letter, or e and an accent
+    ),
+)
+def test_classes_that_look_alike_are_both_named(tmp_path: Path, first: str, second: str) -> None:
+    fill(tmp_path, first, second, "dog")
+    assert "differ only in" in refusal(tmp_path)
+    assert f'"{first}"' in refusal(tmp_path)
+    assert (second if second.isascii() else "cafe\\u0301") in refusal(tmp_path)
+
+
+def test_classes_that_look_alike_are_found_across_splits(tmp_path: Path) -> None:
+    fill(tmp_path, "train/Cat", "train/dog", "test/cat")
+    assert '"Cat" and "cat"' in refusal(tmp_path)
+
+
+def test_a_folder_that_is_a_link_is_a_class(tmp_path: Path) -> None:
+    fill(tmp_path, "images/a", "elsewhere")
+    (tmp_path / "images/b").symlink_to(tmp_path / "elsewhere")
+    assert {row.label for row in listing(tmp_path / "images").rows} == {"a", "b"}
+
+
+def test_a_table_is_sent_to_the_source_for_tables(tmp_path: Path) -> None:
+    touch(tmp_path, "labels.csv")
+    assert "set config.data.source: table" in refusal(tmp_path / "labels.csv")
 
 
 def test_what_a_desktop_left_behind_is_no_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -183,7 +214,26 @@ def test_an_interrupted_write_of_digits_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "source"),
+    (
+        ("images", "class_folders"),
+        ("s3://bucket/images", "class_folders"),
+        ("labels.csv", "table"),
+        ("s3://bucket/LABELS.CSV", "table"),
+        ("labels.tsv", "table"),
+        ("labels.parquet", "table"),
+    ),
+)
+def test_guess_source_goes_by_the_name(path: str, source: str) -> None:
+    assert guess_source(path) == DataConfig(source=source, path=path)
+
+
 @pytest.mark.parametrize("name", SOURCES)
-def test_every_source_refuses_or_lists(name: str, tmp_path: Path) -> None:
-    fill(tmp_path / "images", "a", "b")
-    assert SOURCES[name](DataConfig(source=name, path=tmp_path / "images"), tmp_path).rows
+def test_every_source_lists_images_or_says_what_it_needs(name: str, tmp_path: Path) -> None:
+    try:
+        rows = SOURCES[name](DataConfig(source=name), tmp_path).rows
+    except DataError as error:
+        assert "config.data." in str(error)
+    else:
+        assert rows

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vision.data_config import DataConfig
-from vision.sources import class_folders, digits
+from vision.sources import class_folders, digits, table, tfds
 from vision.sources.listing import Listing
+from vision.sources.table_file import is_table
 
 SOURCES: dict[str, Callable[[DataConfig, Path], Listing]] = {
     "class_folders": class_folders.list_images,
+    "table": table.list_images,
+    "tfds": tfds.list_images,
     "digits": digits.list_images,
 }
 
@@ -22,3 +25,8 @@ SOURCES: dict[str, Callable[[DataConfig, Path], Listing]] = {
 def list_images(data: DataConfig, data_folder: Path) -> Listing:
     """Every image of the configured source; DataError where there is nothing to learn from."""
     return SOURCES[data.source](data, data_folder)
+
+
+def guess_source(path: str) -> DataConfig:
+    """The source for a folder or a file, local or a URL, by its name alone: nothing is opened."""
+    return DataConfig(source="table" if is_table(path) else "class_folders", path=path)

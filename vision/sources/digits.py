@@ -26,7 +26,7 @@ def list_images(data: DataConfig, data_folder: Path) -> Listing:
     if not folder.exists():
         with atomic_folder(folder) as temporary:
             _write_digits(temporary)
-    return class_folders.list_images(data.model_copy(update={"path": folder}), data_folder)
+    return class_folders.list_images(data.model_copy(update={"path": str(folder)}), data_folder)
 
 
 def _write_digits(folder: Path) -> None:
