@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.datasets import DataSet, data_sets, quality
 from benchmarks.record import table, write_section
 from benchmarks.spoiling import CHANGES, SHARE, Spoilt, spoil
-from vision.data_report.summary import DataSummary, summarize_data
+from vision.data_report import DataSummary, summarize_data
 from vision.ingest import read_images
 from vision.inspection import inspect_images
 from vision.manifest import Manifest
@@ -63,7 +63,7 @@ def _find(data_set: DataSet, listing: Listing, pixels: Path) -> tuple[Manifest, 
 def _inspect(manifest: Manifest, store: PixelStore) -> tuple[Manifest, float | None]:
     images = store.images(manifest.readable.table["sha256"].tolist())
     inspection = inspect_images(manifest, images, config=quality(), seed=SEED)
-    return inspection.manifest, inspection.facts.get("out_of_fold_accuracy")
+    return inspection.manifest, inspection.out_of_fold_accuracy
 
 
 def _counts(data_set: DataSet, summary: DataSummary, manifest: Manifest) -> list[object]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 
 @dataclass(frozen=True)
 class Breach:
@@ -23,6 +25,13 @@ class Breach:
     def effect(self) -> str:
         """What it means for the run: critical, quarantined or warning."""
         return "quarantined" if self.quarantine else self.severity
+
+    @property
+    def reasons(self) -> tuple[tuple[str, str], ...]:
+        """Each failing row, and why: the message and, where there are any, the row's details."""
+        details = self.details or ("",) * len(self.rows)
+        told = [f"{self.message} ({text})" if text else self.message for text in details]
+        return tuple(zip(self.rows, told, strict=True))
 
     def name_rows(self, limit: int) -> str:
         """At most `limit` failing rows with their details, and how many more there are."""
@@ -57,9 +66,14 @@ class ValidationReport:
         """Row -> reason, of the rows that are to be left out."""
         reasons: dict[str, str] = {}
         for breach in self.breaches:
-            for row in breach.rows if breach.quarantine else ():
-                reasons[row] = f"{reasons[row]}; {breach.message}" if row in reasons else breach.message
+            for row, reason in breach.reasons if breach.quarantine else ():
+                reasons[row] = f"{reasons[row]}; {reason}" if row in reasons else reason
         return reasons
+
+    @property
+    def quarantine(self) -> pd.DataFrame:
+        """The same as a table with the columns path and reason, which may be empty."""
+        return pd.DataFrame(list(self.quarantined.items()), columns=["path", "reason"], dtype=str)
 
     def summary(self, limit: int = 10) -> str:
         """One readable text, the worst first, each breach with at most `limit` rows."""

@@ -27,4 +27,5 @@ def inspect(
     inspection = inspect_images(manifest, images, config=config, seed=seed)
     table = inspection.manifest.table
     log_metadata({issue: int(table[column].sum()) for issue, column in ISSUES.items()})
-    return inspection.manifest, inspection.facts
+    accuracy = inspection.out_of_fold_accuracy
+    return inspection.manifest, {} if accuracy is None else {"out_of_fold_accuracy": accuracy}

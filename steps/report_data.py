@@ -10,7 +10,7 @@ from zenml.types import HTMLString
 
 from registry.workspace import Workspace
 from vision.bundle import write_atomically
-from vision.data_report.summary import DataSummary, summarize_data
+from vision.data_report import DataSummary, summarize_data
 from vision.manifest import Manifest
 from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing

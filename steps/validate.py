@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 from zenml import log_metadata, step
@@ -43,7 +44,7 @@ def validate(
     Annotated[HTMLString, "data_docs"],
 ]:
     """Checks the manifest, its images' measured properties and the policies, by Great Expectations."""
-    tables = {
+    tables: dict[str, tuple[pd.DataFrame, Path | Mapping[str, Any]]] = {
         "manifest": (manifest.table, contracts.manifest),
         "images": (measured_properties(manifest), contracts.images),
         "quality": (manifest.table, quality_contract(policies.model_dump(), ISSUES)),
