@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from registry.lock import exclusive
+from vision.file_lock import exclusive
 
 LOCK = "training.lock"
 RECORDS = "runs.jsonl"

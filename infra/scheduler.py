@@ -25,10 +25,10 @@ from apscheduler.triggers.base import BaseTrigger
 
 from infra.cron import cron_trigger
 from infra.firing import LOGS
-from registry.lock import exclusive
 from registry.workspace import Workspace
 from vision.config_file import load_config
 from vision.errors import SightlineError
+from vision.file_lock import exclusive
 
 JOB = "training"
 CRON_KEY = "config.schedule.training"

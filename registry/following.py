@@ -13,11 +13,11 @@ from typing import TextIO
 
 from registry import ledger
 from registry.ledger import LedgerEntry, Move
-from registry.lock import exclusive
 from registry.pointer import ChampionPointer, pointer_path, read_pointer, write_pointer
 from registry.versions import champion_alias, move_alias
 from registry.workspace import Workspace
 from vision.errors import RegistryError
+from vision.file_lock import exclusive
 
 logger = logging.getLogger(__name__)
 

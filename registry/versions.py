@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from registry.bundles import write_bundle
 from registry.ledger import has_database
-from registry.lock import exclusive
 from registry.model_version import (
     BENTO_TAG,
     DIGEST,
@@ -34,6 +33,7 @@ from registry.workspace import Workspace
 from vision.bundle import bundle_digest, open_bundle
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError, RegistryError, UnknownVersion
+from vision.file_lock import exclusive
 from vision.intervals import MetricEstimate
 
 if TYPE_CHECKING:

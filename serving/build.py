@@ -18,12 +18,12 @@ from typing import Any
 
 import yaml
 
-from registry.lock import exclusive
 from registry.pointer import ChampionPointer
 from serving.embedded import BUNDLE, FOLDER, EmbeddedSource
 from serving.packing import copy_code, pinned_requirements
 from vision.bundle import bundle_digest, open_bundle, sha256_file, write_atomically
 from vision.errors import BundleError, SightlineError
+from vision.file_lock import exclusive
 
 UNFINISHED = ".building-"
 # In a container the service is alone behind the container's own port.

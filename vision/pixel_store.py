@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vision.errors import DataError
+from vision.file_lock import exclusive
 from vision.image_array import ShardedImages
 from vision.location import File, Location
 from vision.manifest import Manifest
@@ -38,7 +38,6 @@ SMALLEST_SHARD = 128
 SHARDS_A_CORE = 4  # so that the cores end together, and the bar moves
 # Encoded bytes below which starting processes takes longer than the work.
 WORTH_PROCESSES = 4 * 2**20
-ABANDONED_SECONDS = 3600
 STAMP = ["path", "listed_bytes", "modified_ns"]
 COLUMNS = [
     "root", *STAMP, "sha256", "size_bytes", "format", "mode", "width", "height", "is_readable", "reason",
@@ -55,13 +54,19 @@ class PixelStore:
         self._preprocessing = preprocessing
 
     def read(self, location: Location, files: Sequence[File]) -> pd.DataFrame:
-        """One row a file, in their order, with the columns of vision.shards; only new files are opened."""
-        wanted = pd.DataFrame(
-            [(file.path, file.size_bytes, file.modified_ns) for file in files], columns=STAMP
-        ).astype({"listed_bytes": np.int64, "modified_ns": np.int64})
-        known = wanted.merge(self._index(location), on=STAMP, how="left")["sha256"].notna()
-        self._write([file for file, is_known in zip(files, known, strict=True) if not is_known], location)
-        return wanted.merge(self._index(location, failed=True), on=STAMP, how="left", validate="m:1")
+        """One row a file, in their order, with the columns of vision.shards; only new files are opened.
+
+        One run at a time writes; another waits, and finds read what the first has read.
+        """
+        if self._unknown(location, files):
+            with exclusive(self._folder / ".lock"):
+                self._remove_unfinished()
+                self._write(self._unknown(location, files), location)
+        return _stamps(files).merge(self._index(location, failed=True), on=STAMP, how="left", validate="m:1")
+
+    def _unknown(self, location: Location, files: Sequence[File]) -> list[File]:
+        known = _stamps(files).merge(self._index(location), on=STAMP, how="left")["sha256"].notna()
+        return [file for file, is_known in zip(files, known, strict=True) if not is_known]
 
     def complete(self, manifest: Manifest) -> None:
         """Reads those images of the manifest again whose pixels are not here (any more).
@@ -118,10 +123,6 @@ class PixelStore:
         return table
 
     def _write(self, files: Sequence[File], location: Location) -> None:
-        if not files:
-            return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._remove_abandoned()
         self._check_space(len(files))
         chunks = _chunks(files, image_bytes=self._image_bytes)
         write = _ShardWriter(self._folder, self._preprocessing, location)
@@ -131,9 +132,15 @@ class PixelStore:
         for name, rows in results:
             self._finish(name, rows, location)
 
+    def _remove_unfinished(self) -> None:
+        """What a killed run has left: the lock is ours, so nobody is writing."""
+        for file in self._folder.glob("[!.]*"):
+            if file.suffix != ".parquet" and not file.with_suffix(".parquet").exists():
+                file.unlink(missing_ok=True)
+
     def _finish(self, name: str, rows: list[Row], location: Location) -> None:
         table = pd.DataFrame(rows).assign(root=location.url, shard=name, row=np.arange(len(rows)))
-        temporary = self._folder / f"{name}.{os.getpid()}{TEMPORARY}"
+        temporary = self._folder / f"{name}.parquet{TEMPORARY}"
         table[COLUMNS].to_parquet(temporary, index=False)
         temporary.rename(self._folder / f"{name}.parquet")
 
@@ -151,14 +158,6 @@ class PixelStore:
                 " smaller config.prepare.image_size"
             )
 
-    def _remove_abandoned(self) -> None:
-        """What killed runs have left; another run's files in work are younger."""
-        latest = time.time() - ABANDONED_SECONDS
-        for file in self._folder.iterdir():
-            is_whole = file.suffix == ".parquet" or file.with_suffix(".parquet").exists()
-            if not is_whole and file.stat().st_mtime < latest:
-                file.unlink(missing_ok=True)
-
 
 class _ShardWriter:
     """`write_shard` for one store, as something that can be sent to another process."""
@@ -173,6 +172,11 @@ class _ShardWriter:
         name = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
         file = self._folder / f"{name}.npy"
         return name, write_shard(file, self._preprocessing, self._location, files)
+
+
+def _stamps(files: Sequence[File]) -> pd.DataFrame:
+    rows = [(file.path, file.size_bytes, file.modified_ns) for file in files]
+    return pd.DataFrame(rows, columns=STAMP).astype({"listed_bytes": np.int64, "modified_ns": np.int64})
 
 
 def _chunks(files: Sequence[File], *, image_bytes: int) -> list[Sequence[File]]:

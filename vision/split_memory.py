@@ -6,7 +6,6 @@ tested on what the candidate, or the champion itself, was trained on.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from vision.bundle import write_atomically
 from vision.errors import DataError, one_of
+from vision.file_lock import exclusive
 from vision.manifest import EXCLUDED, SPLITS, Manifest
 
 logger = logging.getLogger(__name__)
@@ -75,10 +75,8 @@ def remember(manifest: Manifest, file: Path) -> None:
     """
     table = manifest.table
     kept = table[table["split"].isin(SPLITS) & (table["sha256"] != "")]
-    file.parent.mkdir(parents=True, exist_ok=True)
     # Beside it: the file itself is replaced, and with it a lock on it.
-    with file.with_name(f".{file.name}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with exclusive(file.with_name(f".{file.name}.lock")):
         known = recall(file)
         splits = known | dict(zip(kept["sha256"], kept["split"], strict=True))
         if splits != known:

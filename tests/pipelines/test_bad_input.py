@@ -15,10 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.pipelines.conftest import Project, write_project
+from tests.pipelines.conftest import ROOT, Project, write_project
+from vision.config import Config
 from vision.config_file import load_config
 from vision.errors import ConfigError, ContractBreach, DataError
-from vision.ingest import measure_images
+from vision.ingest import read_images
+from vision.inspection import inspect_images
+from vision.manifest import Manifest
+from vision.pixel_store import PixelStore
 from vision.sources import list_images
 
 # passlib, which ZenML's store imports, reads the standard library's crypt.
@@ -26,6 +30,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:'crypt' is deprecated:Deprecatio
 
 ERRORS = ("ConfigError: ", "DataError: ", "ContractBreach: ")
 FOLDERS = {"source": "class_folders"}
+
+
+def copy_an_image(project: Project) -> None:
+    shutil.copy(project.images / "red" / "03.png", project.images / "red" / "copy.png")
 
 
 def cut_short(project: Project) -> None:
@@ -59,10 +67,10 @@ def empty_a_class(project: Project) -> None:
             ["config.train.epochz: unknown key", 'did you mean "epochs"', "run.yaml", "allowed are epochs,"],
         ),
         (
-            {},
-            cut_short,
+            {"quality": {"policies": {"exact_duplicates": "stop"}}},
+            copy_an_image,
             "ContractBreach",
-            ["red/03.png", "received 200 bytes", "allowed are whole files of JPEG, PNG", "replace or remove"],
+            ["red/copy.png", "copies, byte for byte", "delete them"],
         ),
         (
             {},
@@ -71,7 +79,7 @@ def empty_a_class(project: Project) -> None:
             ["only one class", "green", "at least 2 are needed", "set config.data.path"],
         ),
     ],
-    ids=["missing folder", "unknown key", "unreadable image", "one class"],
+    ids=["missing folder", "unknown key", "a copy under the policy stop", "one class"],
 )
 def test_command_stops_with_one_message(
     tmp_path: Path,
@@ -143,22 +151,54 @@ def test_missing_contract_is_refused(tmp_path: Path, validate_step: ModuleType) 
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-@pytest.mark.parametrize(
-    ("label", "words"),
-    [(None, "images without a label"), (" ", "images with a blank label")],
-    ids=["none", "blank"],
-)
-def test_missing_label_is_refused(
-    tmp_path: Path, validate_step: ModuleType, label: str | None, words: str
-) -> None:
+def test_a_label_that_is_missing_is_refused(tmp_path: Path, validate_step: ModuleType) -> None:
     config = load_config(write_project(tmp_path).config)
-    listing = list_images(config.data, tmp_path)
-    manifest = measure_images(listing, max_pixels=1000, background=(0, 0, 0))
+    manifest = inspected(config, tmp_path)
     is_unlabelled = manifest.table["path"] == "red/03.png"
-    table = manifest.table.assign(label=manifest.table["label"].mask(is_unlabelled, label))
+    table = manifest.table.assign(label=manifest.table["label"].mask(is_unlabelled, None))
 
-    with pytest.raises(ContractBreach, match=rf"{words}.*red/03\.png"):
-        validate_step.validate.entrypoint(manifest.with_table(table), config.contracts, fingerprint="")
+    with pytest.raises(ContractBreach, match=r"images without a label.*red/03\.png"):
+        validate(validate_step, manifest.with_table(table), config)
+
+
+def test_an_unreadable_file_is_quarantined_by_name(tmp_path: Path, validate_step: ModuleType) -> None:
+    project = write_project(tmp_path)
+    cut_short(project)
+    config = load_config(project.config)
+    manifest = inspected(config, tmp_path)
+
+    valid, quarantine, _ = validate(validate_step, manifest, config)
+
+    assert quarantine["path"].tolist() == ["red/03.png"]
+    assert "received 200 bytes" in quarantine["reason"].item()
+    assert len(valid.table) == len(manifest.table) - 1 and valid.table["is_readable"].all()
+
+
+def test_an_unreadable_file_stops_a_run_where_the_contract_says_so(
+    tmp_path: Path, validate_step: ModuleType
+) -> None:
+    project = write_project(tmp_path)
+    cut_short(project)
+    strict = tmp_path / "strict.yaml"
+    strict.write_text((ROOT / "data_contracts/manifest.yaml").read_text().replace("quarantine: true", ""))
+    config = load_config(project.config)
+    contracts = config.contracts.model_copy(update={"manifest": strict})
+
+    with pytest.raises(ContractBreach, match=r"red/03\.png .*received 200 bytes"):
+        strict_config = config.model_copy(update={"contracts": contracts})
+        validate(validate_step, inspected(config, tmp_path), strict_config)
+
+
+def inspected(config: Config, folder: Path) -> Manifest:
+    """What the steps before validation make of the configured images."""
+    store = PixelStore(folder / "pixels", config.prepare)
+    manifest = read_images(list_images(config.data, folder), store)
+    images = store.images(manifest.readable.table["sha256"].tolist())
+    return inspect_images(manifest, images, config=config.quality, seed=1).manifest
+
+
+def validate(step: ModuleType, manifest: Manifest, config: Config) -> Any:
+    return step.validate.entrypoint(manifest, config.contracts, config.quality.policies, fingerprint="")
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.timeout(600)  # whichever test comes first waits for th
 HOOK = Path(__file__).parent / "kill_hook"
 # Where each step dies: `module:attribute:count` is the count-th call.
 DEATHS = {
-    "prepare": "vision.preprocessing:Preprocessing.apply:30",  # of 72 images
+    "ingest": "vision.preprocessing:Preprocessing.decode:30",  # of 72 images
     "train": "steps.tracking:TrackedRun.log_metrics:2",  # after two epochs, one of them logged
     "register": "registry.bundles:seal:1",  # the bundle's files written, their hashes not
     "promote": "registry.champion:follow:1",  # the ledger's row written, pointer and alias not
@@ -59,8 +59,8 @@ def die(project: Project, step: str) -> bool:
     return HARM[step](project)
 
 
-def has_unfinished_arrays(project: Project) -> bool:
-    return any(project.workspace.prepared.glob(".*"))
+def has_unfinished_shard(project: Project) -> bool:
+    return any(project.workspace.prepared.glob("*/*.tmp"))
 
 
 def has_open_run(project: Project) -> bool:
@@ -77,7 +77,7 @@ def has_champion_without_pointer(project: Project) -> bool:
 
 
 HARM: dict[str, Callable[[Project], bool]] = {
-    "prepare": has_unfinished_arrays,
+    "ingest": has_unfinished_shard,
     "train": has_open_run,
     "register": has_unfinished_bundle,
     "promote": has_champion_without_pointer,
@@ -107,7 +107,7 @@ def test_nothing_half_done_is_left(survivor: Survivor) -> None:
 
 
 def test_prepared_images_are_whole(survivor: Survivor) -> None:
-    (folder,) = survivor.project.workspace.prepared.iterdir()
+    (folder,) = (survivor.project.workspace.prepared / "sets").iterdir()
     prepared = PreparedImages.open(folder)
     assert sum(len(prepared.images(split)) for split in ("train", "validation", "test")) == 72
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
 import resource
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -115,11 +115,9 @@ def test_a_full_disk_is_said_and_nothing_half_written_is_left(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(shards, "_read_into", no_space)
-        with pytest.raises(
-            DataError, match=r"no space left .*SIGHTLINE_HOME.*config\.prepare\.image_size"
-        ):
+        with pytest.raises(DataError, match=r"no space left .*SIGHTLINE_HOME.*config\.prepare\.image_size"):
             read(PixelStore(tmp_path / "out", SMALL), location)
-    assert list(tmp_path.rglob("out/*/*")) == []
+    assert list(tmp_path.rglob("out/*/[!.]*")) == []
     assert read(PixelStore(tmp_path / "out", SMALL), location) == list(range(40))
 
 
@@ -164,7 +162,7 @@ def test_a_disk_that_fills_up_under_a_real_write_ends_in_one_message(
 ) -> None:
     failed = run(location, tmp_path / "out", preexec_fn=limit_file_size)
     assert "DataError: no space left for prepared images" in failed.stderr
-    assert list(tmp_path.rglob("out/*/*")) == []
+    assert list(tmp_path.rglob("out/*/[!.]*")) == []
     assert run(location, tmp_path / "out").stdout == "40\n"
 
 
@@ -199,16 +197,24 @@ store.read(location, sorted(location.files(), key=lambda file: file.path))
 """
 
 
-def test_what_a_killed_run_left_in_work_is_removed_in_time(location: Location, tmp_path: Path) -> None:
+def test_what_a_killed_run_left_in_work_is_removed(location: Location, tmp_path: Path) -> None:
     store = PixelStore(tmp_path / "out", SMALL)
     read(store, location)
     (folder,) = (tmp_path / "out").iterdir()
-    for name, age in (("old.npy.1.tmp", 7200), ("orphan.npy", 7200), ("young.npy.1.tmp", 60)):
-        (folder / name).touch()
-        os.utime(folder / name, (time.time() - age,) * 2)
+    left = [folder / name for name in ("a.npy.1.tmp", "orphan.npy", "b.parquet.tmp")]
+    for file in left:
+        file.touch()
     Image.new("L", (6, 4), 200).save(f"{location.url}/99.png")
-    read(store, location)
-    assert {path.name for path in folder.iterdir() if path.stat().st_size == 0} == {"young.npy.1.tmp"}
+    assert read(store, location) == [*range(40), 200]
+    assert not any(file.exists() for file in left)
+
+
+def test_two_runs_at_once_read_each_file_once(location: Location, tmp_path: Path, opened: list[str]) -> None:
+    stores = [PixelStore(tmp_path / "out", SMALL) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda store: read(store, location), stores))
+    assert results == [list(range(40))] * 2
+    assert len(opened) == 40
 
 
 # Prepares 300 images of 512 x 512 (225 MiB of pixels) with 96 MiB of memory beside what is loaded already.
