@@ -1,4 +1,4 @@
-"""Split manifest -> decoded images in memory-mapped arrays."""
+"""Split manifest -> decoded images in memory-mapped shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vision.preprocessing import Preprocessing
 
 @step(output_materializers=PreparedImagesMaterializer)
 def prepare(manifest: Manifest, preprocessing: Preprocessing) -> Annotated[PreparedImages, "prepared_images"]:
-    """Decodes each image once."""
+    """Puts the images in the order of their splits; none is decoded that ingest has decoded."""
     prepared = prepare_images(manifest, preprocessing, Workspace.from_environment().prepared)
     log_metadata({"key": prepared.key, "revision": prepared.revision})
     return prepared

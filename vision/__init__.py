@@ -2,13 +2,15 @@
 
 The files in the order in which an image meets them:
 
-    sources/ -> ingest -> manifest -> splitting -> preprocessing -> prepared
-    -> augmentation_policy, augmentation -> tuning_parameters, tuning -> training/
+    location -> sources/ -> (glance -> starting_point, starting_point_file)
+    -> decoding, enhancement -> preprocessing -> shards -> pixel_store -> ingest -> manifest
+    -> inspection/ -> split_memory, stratification -> splitting -> image_array -> prepared -> data_report/
+    -> augmentation_policy, augmentation (_operations, _chains, _mixing, _noise) -> tuning_parameters, tuning -> training/
     -> classifier -> calibration
     -> metrics, intervals, resampling, curves -> evaluation
     -> explanation, grad_cam, occlusion -> report/
     -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
-`config` and `data_config` hold the schema of the YAML, `config_file` reads it, `errors` is the exception
-tree, `parallel` runs one function over many images.
+`config`, `data_config` and `quality_config` hold the schema of the YAML, `config_file` reads it, `errors` is
+the exception tree, `parallel` runs one function over many images, `file_lock` keeps two runs apart.
 """

@@ -1,16 +1,23 @@
 """Training as a whole: it learns, it is reproducible, it takes its best weights, it never sees the rest."""
 
+import keras
 import numpy as np
 import pytest
 
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.config import TrainConfig
+from vision.image_array import ShardedImages
 from vision.prepared import LabelledImages
-from vision.training.batches import Batches
-from vision.training.fit import fit_model, one_hot
+from vision.training.batches import Batches, OrderedBatches
+from vision.training.fit import EVALUATION_BATCH, fit_model, one_hot
+from vision.training.trainer import Trainer
 
 OFF = AugmentationPolicy(rotation_degrees=0, horizontal_flip=False, zoom=0, shift=0, brightness=0)
+MIXING = OFF.model_copy(update={"mixup": 1.0, "cutmix": 1.0})
+EVERYTHING = AugmentationPolicy(
+    shift=0.1, rand_augment_operations=1, aug_mix=0.3, erasing=0.5, noise=0.05, mixup=0.2, cutmix=1.0
+)
 
 
 def colours(count: int, seed: int) -> LabelledImages:
@@ -22,14 +29,27 @@ def colours(count: int, seed: int) -> LabelledImages:
     return LabelledImages(images, labels)
 
 
-def fit(*, seed=3, config=None, train=None):
-    import keras
-
+def fit(*, seed=3, config=None, train=None, validation=None, policy=OFF):
     keras.utils.set_random_seed(seed)
     model = ARCHITECTURES["residual"].build((8, 8, 3), 3, filters=4)
     config = config or TrainConfig(epochs=8, batch_size=16, learning_rate=0.01)
     train = train or colours(96, 0)
-    return fit_model(model, train, colours(32, 1), policy=OFF, config=config, seed=seed)
+    validation = validation or colours(32, 1)
+    return fit_model(model, train, validation, policy=policy, config=config, seed=seed)
+
+
+def cross_entropy(logits, targets):
+    """Mean over the images, by hand."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return -(targets * likelihood).sum(axis=1).mean()
+
+
+def trainer_of(policy):
+    model = ARCHITECTURES["residual"].build((8, 8, 3), 3, filters=4, stages=1)
+    trainer = Trainer(model, policy, seed=1)
+    trainer.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    return model, trainer
 
 
 def test_fit_model_learns():
@@ -68,10 +88,61 @@ def test_fit_model_ends_with_the_weights_of_the_best_epoch():
     result = fit(config=config)
     validation = colours(32, 1)
     logits = result.model.predict(validation.images, verbose=0)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    loss = -likelihood[np.arange(32), validation.labels].mean()
-    assert loss == pytest.approx(min(result.history["val_loss"]), rel=1e-3)
+    expected = cross_entropy(logits, one_hot(validation.labels, 3))
+    assert min(result.history["val_loss"]) == pytest.approx(expected, rel=1e-3)
+
+
+def test_validation_counts_every_image_of_an_incomplete_batch():
+    validation = colours(EVALUATION_BATCH + 7, 1)
+    result = fit(config=TrainConfig(epochs=1, batch_size=16), validation=validation)
+    logits = result.model.predict(validation.images, verbose=0)
+    expected = cross_entropy(logits, one_hot(validation.labels, 3))
+    assert result.history["val_loss"] == pytest.approx([expected], rel=1e-4)
+    assert result.history["val_accuracy"] == pytest.approx([(logits.argmax(1) == validation.labels).mean()])
+
+
+def test_fit_model_with_every_option_is_decided_by_the_seed():
+    """On fewer images than a batch."""
+    config, train = TrainConfig(epochs=2, batch_size=32), colours(11, 0)
+    first, again = (fit(config=config, train=train, policy=EVERYTHING).history["loss"] for _ in range(2))
+    assert np.isfinite(first).all()
+    assert first == again
+
+
+def test_fit_model_learns_from_mixed_images():
+    config = TrainConfig(epochs=12, batch_size=16, learning_rate=0.01)
+    history = fit(config=config, policy=MIXING).history
+    assert max(history["val_accuracy"]) > 0.9
+
+
+def test_trainer_is_the_model_itself_outside_training():
+    model, trainer = trainer_of(EVERYTHING)
+    data = colours(8, 1)
+    outputs = trainer({"images": data.images, "targets": one_hot(data.labels, 3)}, training=False)
+    expected = model.predict(data.images, verbose=0)
+    assert keras.ops.convert_to_numpy(outputs["logits"]) == pytest.approx(expected, abs=1e-5)
+    assert np.array_equal(outputs["targets"], one_hot(data.labels, 3))
+
+
+def test_trainer_takes_loss_and_accuracy_from_mixed_targets():
+    _, trainer = trainer_of(MIXING)
+    data = colours(64, 1)
+    batch = {"images": data.images, "targets": one_hot(data.labels, 3)}
+    outputs = {name: np.array(value) for name, value in trainer(batch, training=True).items()}
+    loss = trainer.compute_loss(x=batch, y_pred=outputs)
+    metrics = trainer.compute_metrics(batch, None, outputs)
+    agree = outputs["logits"].argmax(axis=1) == outputs["targets"].argmax(axis=1)
+    assert not np.array_equal(outputs["targets"], batch["targets"])
+    assert float(loss) == pytest.approx(cross_entropy(outputs["logits"], outputs["targets"]), rel=1e-4)
+    assert float(metrics["accuracy"]) == pytest.approx(agree.mean())
+
+
+@pytest.mark.parametrize("policy", [OFF, AugmentationPolicy(), MIXING, EVERYTHING])
+def test_trainer_with_augmentation_is_left_to_keras_to_compile(policy):
+    """jit_compile="auto" asks every layer: TensorFlow's XLA can neither rotate nor draw a mixing weight."""
+    _, trainer = trainer_of(policy)
+    supported = all(layer.supports_jit for layer in trainer._flatten_layers())
+    assert supported == (policy is OFF)
 
 
 def test_early_stopping_ends_a_run_that_does_not_improve():
@@ -79,17 +150,44 @@ def test_early_stopping_ends_a_run_that_does_not_improve():
     assert fit(config=config).epochs < 60
 
 
+def numbered(count):
+    """Images whose pixels are their number."""
+    return np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
+
+
+def numbers_in(batches):
+    return [batches[index][0]["images"][:, 0, 0, 0] for index in range(len(batches))]
+
+
 def test_batches_hold_every_image_once_an_epoch_in_a_new_order():
-    data = colours(64, 0)
-    marked = np.arange(64, dtype=np.uint8)[:, None, None, None] * np.ones((1, 8, 8, 3), np.uint8)
-    batches = Batches(marked, one_hot(data.labels, 3), batch_size=16, seed=1)
-    first = [batches[index][0][:, 0, 0, 0] for index in range(len(batches))]
+    batches = Batches(numbered(64), np.zeros((64, 3), np.float32), batch_size=16, seed=1)
+    first = numbers_in(batches)
     batches.on_epoch_end()
-    second = [batches[index][0][:, 0, 0, 0] for index in range(len(batches))]
+    second = numbers_in(batches)
     assert sorted(np.concatenate(first)) == list(range(64)) == sorted(np.concatenate(second))
     assert not np.array_equal(first[0], second[0])
 
 
 def test_batches_of_fewer_images_than_a_batch_are_one_batch():
-    data = colours(5, 0)
-    assert len(Batches(data.images, one_hot(data.labels, 3), batch_size=32, seed=1)) == 1
+    assert len(Batches(numbered(5), np.zeros((5, 3), np.float32), batch_size=32, seed=1)) == 1
+
+
+def test_ordered_batches_hold_every_image_in_its_place():
+    batches = OrderedBatches(numbered(10), np.zeros((10, 3), np.float32), batch_size=4)
+    assert [list(numbers) for numbers in numbers_in(batches)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert batches[0][0]["images"].dtype == np.uint8
+
+
+def test_fit_model_reads_sharded_images_as_it_reads_an_array(tmp_path):
+    data, places = colours(24, 0), np.arange(24)
+    for shard in range(2):
+        np.save(tmp_path / f"{shard}.npy", data.images[shard::2])
+    files = [tmp_path / "0.npy", tmp_path / "1.npy"]
+    shards = ShardedImages(files, shards=places % 2, rows=places // 2, image_shape=(8, 8, 3))
+    sharded = LabelledImages(shards, data.labels)
+    config = TrainConfig(epochs=1, batch_size=16)
+    assert np.array_equal(shards[:], data.images)
+    assert (
+        fit(config=config, train=sharded, validation=sharded).history
+        == fit(config=config, train=data, validation=data).history
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from vision.manifest import COLUMNS, Manifest
 from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
 from vision.sources.listing import ListedImage, Listing
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 def save(root: Path, name: str, pixels: object, mode: str | None = None) -> None:
@@ -87,3 +90,16 @@ def test_properties_are_those_of_the_readable_images(tmp_path: Path) -> None:
         "a/tall.png": 4.0,
         "a/wide.png": 3.0,
     }
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning", "ignore:.*EXIF:UserWarning")
+@pytest.mark.parametrize("folder", ("hostile-images", "exif-orientation"))
+def test_every_hostile_file_is_read_or_named(folder: str, tmp_path: Path) -> None:
+    if not (DATA / folder).exists():
+        pytest.skip(f"the development data {DATA / folder} is not on this machine")
+    shutil.copytree(DATA / folder, tmp_path / "images/a", ignore=shutil.ignore_patterns("LICENSE"))
+    table = read(tmp_path / "images", max_pixels=64_000_000).table
+    assert len(table) == len(list((tmp_path / "images/a").iterdir()))
+    assert (table["is_readable"] | (table["reason"] != "")).all()
+    assert table["is_readable"].sum() >= 0.8 * len(table)

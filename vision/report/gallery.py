@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8]
 def render_augmentation_gallery(
     policy: AugmentationPolicy, examples: Sequence[tuple[Pixels, Sequence[Pixels]]]
 ) -> str:
-    """HTML: the policy's values, and each training image followed by random versions of it."""
+    """HTML: what the policy turns on, and each training image followed by random versions of it."""
     from jinja2 import Environment, PackageLoader
 
     rows: list[list[Picture]] = [
@@ -24,4 +24,12 @@ def render_augmentation_gallery(
         for before, after in examples
     ]
     environment = Environment(loader=PackageLoader("vision.report", "."), autoescape=True)
-    return environment.get_template("gallery.html.j2").render(policy=policy.model_dump(), rows=rows)
+    return environment.get_template("gallery.html.j2").render(
+        changes=_changes(policy), is_mixing=bool(policy.mixup or policy.cutmix), rows=rows
+    )
+
+
+def _changes(policy: AugmentationPolicy) -> list[tuple[str, object, str]]:
+    """Name, value and meaning of each field that is in force."""
+    fields = AugmentationPolicy.model_fields
+    return [(name, getattr(policy, name), fields[name].description or "") for name in policy.in_force]
