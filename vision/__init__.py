@@ -5,7 +5,8 @@ The files in the order in which an image meets them:
     location -> sources/ -> (glance -> starting_point, starting_point_file)
     -> decoding, enhancement -> preprocessing -> shards -> pixel_store -> ingest -> manifest
     -> inspection/ -> split_memory, stratification -> splitting -> image_array -> prepared -> data_report/
-    -> augmentation_policy, augmentation (_operations, _chains, _mixing, _noise) -> tuning_parameters, tuning -> training/
+    -> augmentation_policy, augmentation and its layers
+    -> tuning_parameters, tuning -> training/
     -> classifier -> calibration
     -> metrics, intervals, resampling, curves -> evaluation
     -> explanation, grad_cam, occlusion -> report/

@@ -13,6 +13,8 @@ FEW_IMAGES = 20
 UNEVEN = 2.0
 # A class on so many images of a multi-label set leaves little to learn from its absence.
 NEARLY_ALL = 0.95
+# A model that gives fewer of the labels itself has not seen enough for its silence to mean anything.
+TRUSTED = 0.85
 # Issue -> what is said of its images after "is" or "are".
 ISSUE_WORDS = {
     "dark": "dark",
@@ -98,10 +100,12 @@ def _leaks(summary: DataSummary) -> str:
 
 
 def _doubtful_labels(summary: DataSummary) -> str:
-    if not summary.label_issues:
-        return ""
-    worst, count = summary.label_issues[0], len(summary.label_issues)
     accuracy = summary.out_of_fold_accuracy
+    if not summary.label_issues:
+        if accuracy is None or accuracy >= TRUSTED:
+            return ""
+        return f"No label is doubted, but the model that looked would itself give only {percent(accuracy)} of them."
+    worst, count = summary.label_issues[0], len(summary.label_issues)
     trust = f" The model that doubts them is right for {percent(accuracy)} of the images." if accuracy else ""
     label, suggested = (name or "no class" for name in (worst.label, worst.suggested_label))
     example = f"“{worst.path}” is labelled “{label}” and looks like “{suggested}”"
