@@ -14,7 +14,7 @@ Columns of `Manifest.table`. From the source and from reading, COLUMNS:
     is_readable  bool
     reason       str, why it is not readable, else ""
 
-From inspection (vision.inspection), INSPECTED; where unreadable 0.0, False and "":
+From inspection (vision.inspection), INSPECTED; where unreadable 0.0, False and "", label_score 1.0:
 
     brightness   float 0..1, mean luminance of the prepared image
     contrast     float 0..1, standard deviation of the luminance

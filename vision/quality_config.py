@@ -39,7 +39,7 @@ class QualityConfig(BaseModel):
     policies: QualityPolicies = QualityPolicies()
     embedding: Literal["descriptor", "mobilenet_v2"] = Field(
         "descriptor",
-        description="features behind label issues: HOG and colour, or a network with `weights`",
+        description="features behind label issues: SIFT and colour, or a network with `weights`",
     )
     weights: str | None = Field(
         None, description='mobilenet_v2: "imagenet" (downloaded) or a .weights.h5 file (include_top=False)'
