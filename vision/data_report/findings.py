@@ -104,7 +104,9 @@ def _doubtful_labels(summary: DataSummary) -> str:
     if not summary.label_issues:
         if accuracy is None or accuracy >= TRUSTED:
             return ""
-        return f"No label is doubted, but the model that looked gives only {percent(accuracy)} of them itself."
+        return (
+            f"No label is doubted, but the model that looked gives only {percent(accuracy)} of them itself."
+        )
     worst, count = summary.label_issues[0], len(summary.label_issues)
     trust = f" The model that doubts them is right for {percent(accuracy)} of the images." if accuracy else ""
     label, suggested = (name or "no class" for name in (worst.label, worst.suggested_label))
