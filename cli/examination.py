@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from cli.options import DEFAULT_CONFIG
-from vision.config import Config
+from vision.config import Config, ContractsConfig
 from vision.config_file import load_config
 from vision.manifest import ISSUES, Manifest
 from vision.preprocessing import Preprocessing
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vision.data_report import DataSummary
     from vision.image_array import ShardedImages
 
+ROOT = Path(__file__).resolve().parents[1]
 # Large enough to look at and to compare; a model's own size comes with its YAML.
 IMAGE_SIZE = (128, 128)
 
@@ -48,11 +49,15 @@ def configure(source: str | None, config: Path | None) -> Config:
     from vision.starting_point import name_for
 
     if source is None:
-        return load_config(config or DEFAULT_CONFIG)
-    place = guess_source(source)
-    if config is not None:
-        return load_config(config).model_copy(update={"data": place})
-    return Config(name=name_for(source), data=place, prepare=Preprocessing(image_size=IMAGE_SIZE))
+        settings = load_config(config or DEFAULT_CONFIG)
+    elif config is not None:
+        settings = load_config(config).model_copy(update={"data": guess_source(source)})
+    else:
+        preprocessing = Preprocessing(image_size=IMAGE_SIZE)
+        settings = Config(name=name_for(source), data=guess_source(source), prepare=preprocessing)
+    # From whatever folder the command is called: contracts that are not there are the project's.
+    places = {field: path if path.exists() else ROOT / path for field, path in settings.contracts}
+    return settings.model_copy(update={"contracts": ContractsConfig(**places)})
 
 
 def examine(config: Config, workspace: Workspace) -> Examination:

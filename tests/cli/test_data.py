@@ -26,8 +26,12 @@ def picture(label: str, seed: int) -> Image.Image:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two classes with one unreadable file, one exact copy, one conflict and one near-duplicate."""
+    """Two classes with one unreadable file, one exact copy, one conflict and one near-duplicate.
+
+    The commands are called from a folder of the user's own.
+    """
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
     images = tmp_path / "colours"
     for label in ("blue", "red"):
         (images / label).mkdir(parents=True)
