@@ -34,6 +34,7 @@ def report_data(
         whole, quarantine=quarantine, out_of_fold_accuracy=facts.get("out_of_fold_accuracy")
     )
     store = PixelStore(workspace.prepared, preprocessing)
+    store.complete(whole.readable)
     images = store.images(whole.readable.table["sha256"].tolist())
     html = render_data_report(summary, whole, images, title=name)
     write_atomically(workspace.reports / name / "data.html", html)
