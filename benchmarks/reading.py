@@ -127,17 +127,19 @@ def _memory(data_set: DataSet) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for times in (1, TIMES):
             root = Path(folder) / f"{times}"
-            for copy in range(times):
-                shutil.copytree(
-                    str(data_set.config.path), root, dirs_exist_ok=True,
-                    copy_function=lambda source, target, copy=copy: shutil.copyfile(
-                        source, Path(target).with_stem(f"{Path(target).stem}-{copy}")
-                    ),
-                )  # fmt: skip
+            _copy(list_images(data_set.config, Path(folder)), root, times)
             images, seconds, peak = _read_in_a_process(root, data_set.image_size)
             rows.append((f"{images:,}", f"{seconds:.1f}", f"{peak:.0f}"))
             shutil.rmtree(root)
     return table(("images", "seconds", "peak memory, MiB (all processes, unique set size)"), rows)
+
+
+def _copy(listing: Listing, root: Path, times: int) -> None:
+    for row in listing.rows:
+        for copy in range(times):
+            target = root / f"{row.path}-{copy}{Path(row.path).suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(listing.root) / row.path, target)
 
 
 def _read_in_a_process(root: Path, image_size: tuple[int, int]) -> tuple[int, float, float]:

@@ -7,11 +7,12 @@ has something to say about, goes to Pillow. Both give the same pixels for the sa
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from simplejpeg import decode_jpeg, decode_jpeg_header
 
 from vision.errors import ImageError, ImageTooLarge
 
@@ -37,13 +38,12 @@ UPRIGHT = {
 SIDEWAYS = (5, 6, 7, 8)
 JPEG_START = b"\xff\xd8\xff"
 # Where neither stands, no orientation does (Pillow reads it from EXIF, and from XMP's tiff:Orientation).
-ORIENTATION_MARKS = (b"Exif\0\0", b"tiff:Orientation")
+EXIF_MARK, XMP_MARK = b"Exif\0\0", b"tiff:Orientation"
 # libjpeg scales by these while decoding; the other eighths that it knows Pillow does not use.
 DCT_SCALES = (8, 4, 2)
 
 
-@dataclass(frozen=True)
-class Decoded:
+class Decoded(NamedTuple):
     """Upright pixels (H, W, 3), uint8 0..255, and what the file says of them.
 
     `format` and `mode` are Pillow's names; `width` and `height` are as stored, before EXIF turns them and
@@ -88,8 +88,6 @@ def decode_image(
 
 def _decode_jpeg(data: bytes, max_pixels: int, at_least: Size | None) -> Decoded | None:
     """None where Pillow has to look: inks instead of light, or anything that libjpeg-turbo warns of."""
-    from simplejpeg import decode_jpeg, decode_jpeg_header
-
     try:
         height, width, colours, _ = decode_jpeg_header(data)
         if colours not in ("YCbCr", "Gray"):
@@ -107,7 +105,7 @@ def _decode_jpeg(data: bytes, max_pixels: int, at_least: Size | None) -> Decoded
 
 
 def _jpeg_orientation(data: bytes) -> int:
-    if not any(mark in data for mark in ORIENTATION_MARKS):
+    if EXIF_MARK not in data and XMP_MARK not in data:
         return 1
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         return _orientation(image)

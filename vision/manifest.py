@@ -100,8 +100,9 @@ class Manifest:
     @property
     def revision(self) -> str:
         """Hex sha256 of what the images are and how they are labelled and split, not of where they lie."""
-        rows = sorted(zip(*(self.table[column] for column in ("sha256", "label", "split")), strict=True))
-        return hashlib.sha256("\n".join("\t".join(row) for row in rows).encode()).hexdigest()
+        columns = (self.table[column].tolist() for column in ("sha256", "label", "split"))
+        rows = sorted(map("\t".join, zip(*columns, strict=True)))
+        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
     def with_table(self, table: pd.DataFrame) -> Manifest:
         return replace(self, table=table.reset_index(drop=True))

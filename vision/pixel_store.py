@@ -27,22 +27,19 @@ from vision.location import File, Location
 from vision.manifest import Manifest
 from vision.parallel import map_in_processes
 from vision.preprocessing import Preprocessing
-from vision.shards import TEMPORARY, Row, write_shard
+from vision.shards import COLUMNS, ShardWriter
 
 # Raise it when Preprocessing gives other pixels for the same values: old shards are then left alone.
 VERSION = 1
 # Large enough that a million photos of 224 pixels stay below 2,500 files, small enough to lose one.
 SHARD_BYTES = 64 * 2**20
 SHARD_IMAGES = 4096
-SMALLEST_SHARD = 128
+SMALLEST_SHARD = 32
 SHARDS_A_CORE = 4  # so that the cores end together, and the bar moves
 # Encoded bytes below which starting processes takes longer than the work.
-WORTH_PROCESSES = 4 * 2**20
-STAMP = ["path", "listed_bytes", "modified_ns"]
-COLUMNS = [
-    "root", *STAMP, "sha256", "size_bytes", "format", "mode", "width", "height", "is_readable", "reason",
-    "shard", "row",
-]  # fmt: skip
+WORTH_PROCESSES = 2**20
+STAMP = list(COLUMNS[:3])  # what a file is known by
+TYPES = {"path": str, "listed_bytes": np.int64, "modified_ns": np.int64, "sha256": str, "is_readable": bool}
 
 
 class PixelStore:
@@ -58,22 +55,21 @@ class PixelStore:
 
         One run at a time writes; another waits, and finds read what the first has read.
         """
-        if self._unknown(location, files):
+        wanted = _stamps(files)
+        if self._unknown(wanted, location).any():
             with exclusive(self._folder / ".lock"):
                 self._remove_unfinished()
-                self._write(self._unknown(location, files), location)
-        return _stamps(files).merge(self._index(location, failed=True), on=STAMP, how="left", validate="m:1")
-
-    def _unknown(self, location: Location, files: Sequence[File]) -> list[File]:
-        known = _stamps(files).merge(self._index(location), on=STAMP, how="left")["sha256"].notna()
-        return [file for file, is_known in zip(files, known, strict=True) if not is_known]
+                unknown = np.flatnonzero(self._unknown(wanted, location))
+                self._write([files[int(place)] for place in unknown], location)
+        known = self._known(location, failed=True)
+        return wanted.merge(known, on=STAMP, how="left", validate="m:1")
 
     def complete(self, manifest: Manifest) -> None:
         """Reads those images of the manifest again whose pixels are not here (any more).
 
         DataError where a file has changed since the manifest was made.
         """
-        absent = manifest.table[~manifest.table["sha256"].isin(self._places().index)]
+        absent = manifest.table[self._places().index.get_indexer(pd.Index(manifest.table["sha256"])) < 0]
         if absent.empty:
             return
         location = Location(manifest.root)
@@ -100,49 +96,42 @@ class PixelStore:
         return files, shards.astype(np.intp), places["row"].to_numpy(np.intp)
 
     def _places(self) -> pd.DataFrame:
-        table = self._read_rows()
+        table = self._read_tables()
         return table[table["is_readable"]].drop_duplicates("sha256").set_index("sha256")[["shard", "row"]]
 
-    def _index(self, location: Location, *, failed: bool = False) -> pd.DataFrame:
-        """The known files of a location; those that could not be opened are known only if `failed`."""
-        table = self._read_rows()
-        known = table[(table["root"] == location.url) & (failed | (table["sha256"] != ""))]
-        return known.drop_duplicates(STAMP, keep="last").drop(columns=["root", "shard", "row"])
+    def _unknown(self, wanted: pd.DataFrame, location: Location) -> NDArray[np.bool_]:
+        known = pd.MultiIndex.from_frame(self._known(location)[STAMP])
+        return ~pd.MultiIndex.from_frame(wanted).isin(known) if len(known) else np.ones(len(wanted), np.bool_)
 
-    def _read_rows(self) -> pd.DataFrame:
+    def _known(self, location: Location, *, failed: bool = False) -> pd.DataFrame:
+        """What is known of a location's files; of those that could not be opened only if `failed`."""
+        table = self._read_tables()
+        known = table[(table["root"] == location.url) & (failed | (table["sha256"] != ""))]
+        return known.drop_duplicates(STAMP, keep="last")[[*COLUMNS]]
+
+    def _read_tables(self) -> pd.DataFrame:
+        """Every row of every shard, the oldest first."""
         import pyarrow.dataset
 
         files = sorted(self._folder.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
         if not files:
-            return pd.DataFrame(columns=COLUMNS).astype(
-                {"is_readable": bool, **dict.fromkeys(STAMP[1:], np.int64)}
-            )
-        table: pd.DataFrame = (
-            pyarrow.dataset.dataset([str(file) for file in files]).to_table(COLUMNS).to_pandas()
-        )
+            return pd.DataFrame(columns=["root", *COLUMNS, "shard", "row"]).astype(TYPES)
+        table: pd.DataFrame = pyarrow.dataset.dataset([str(file) for file in files]).to_table().to_pandas()
         return table
 
     def _write(self, files: Sequence[File], location: Location) -> None:
         self._check_space(len(files))
         chunks = _chunks(files, image_bytes=self._image_bytes)
-        write = _ShardWriter(self._folder, self._preprocessing, location)
-        results = map_in_processes(
-            write, chunks, description="Reading images", sizes=[len(chunk) for chunk in chunks]
-        )
-        for name, rows in results:
-            self._finish(name, rows, location)
+        write = ShardWriter(self._folder, self._preprocessing, location)
+        sizes = [len(chunk) for chunk in chunks]
+        for _ in map_in_processes(write, chunks, description="Reading images", sizes=sizes):
+            pass
 
     def _remove_unfinished(self) -> None:
         """What a killed run has left: the lock is ours, so nobody is writing."""
         for file in self._folder.glob("[!.]*"):
             if file.suffix != ".parquet" and not file.with_suffix(".parquet").exists():
                 file.unlink(missing_ok=True)
-
-    def _finish(self, name: str, rows: list[Row], location: Location) -> None:
-        table = pd.DataFrame(rows).assign(root=location.url, shard=name, row=np.arange(len(rows)))
-        temporary = self._folder / f"{name}.parquet{TEMPORARY}"
-        table[COLUMNS].to_parquet(temporary, index=False)
-        temporary.rename(self._folder / f"{name}.parquet")
 
     @property
     def _image_bytes(self) -> int:
@@ -159,24 +148,14 @@ class PixelStore:
             )
 
 
-class _ShardWriter:
-    """`write_shard` for one store, as something that can be sent to another process."""
-
-    def __init__(self, folder: Path, preprocessing: Preprocessing, location: Location) -> None:
-        self._folder = folder
-        self._preprocessing = preprocessing
-        self._location = location
-
-    def __call__(self, files: Sequence[File]) -> tuple[str, list[Row]]:
-        stamps = [self._location.url, *((file.path, file.size_bytes, file.modified_ns) for file in files)]
-        name = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
-        file = self._folder / f"{name}.npy"
-        return name, write_shard(file, self._preprocessing, self._location, files)
-
-
 def _stamps(files: Sequence[File]) -> pd.DataFrame:
-    rows = [(file.path, file.size_bytes, file.modified_ns) for file in files]
-    return pd.DataFrame(rows, columns=STAMP).astype({"listed_bytes": np.int64, "modified_ns": np.int64})
+    columns = [
+        [file.path for file in files],
+        [file.size_bytes for file in files],
+        [file.modified_ns for file in files],
+    ]
+    types = {name: TYPES[name] for name in STAMP}
+    return pd.DataFrame(dict(zip(STAMP, columns, strict=True))).astype(types)
 
 
 def _chunks(files: Sequence[File], *, image_bytes: int) -> list[Sequence[File]]:

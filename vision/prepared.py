@@ -158,13 +158,21 @@ def prepare_images(manifest: Manifest, preprocessing: Preprocessing, folder: Pat
 
     DataError where an image can no longer be decoded as it was, or the disk is full.
     """
-    target = folder / SETS / _key(manifest, preprocessing)
+    key = _key(manifest, preprocessing)
+    target = folder / SETS / key
     if not target.exists():  # it is renamed into place, so what exists is whole
         rows = _rows(manifest)
         store = PixelStore(folder, preprocessing)
         store.complete(manifest.with_table(rows))
         with atomic_folder(target) as temporary:
-            _write(manifest, rows, store, preprocessing, temporary)
+            description = {
+                "preprocessing": preprocessing.model_dump(mode="json"),
+                "class_names": manifest.class_names,
+                "is_multi_label": manifest.is_multi_label,
+                "revision": manifest.revision,
+                "key": key,
+            }
+            _write(rows, store, description, temporary)
     return PreparedImages.open(target)
 
 
@@ -178,28 +186,20 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def _key(manifest: Manifest, preprocessing: Preprocessing) -> str:
-    rows = manifest.table[["sha256", "label", "split", "path"]].sort_values("path").to_numpy().tolist()
+    columns = (manifest.table[column].tolist() for column in ("path", "sha256", "label", "split"))
+    rows = sorted(map("\t".join, zip(*columns, strict=True)))
     settings = [VERSION, preprocessing.model_dump(mode="json"), manifest.is_multi_label]
     return hashlib.sha256(json.dumps([settings, rows], sort_keys=True).encode()).hexdigest()
 
 
-def _write(
-    manifest: Manifest, rows: pd.DataFrame, store: PixelStore, preprocessing: Preprocessing, folder: Path
-) -> None:
+def _write(rows: pd.DataFrame, store: PixelStore, description: dict[str, Any], folder: Path) -> None:
     files, shards, places = store.places(rows["sha256"].tolist())
     for file in files:
         link_or_copy(file, folder / file.name)
     columns = rows[["path", "label", "split", "sha256"]]
     columns.assign(shard=shards, row=places).to_parquet(folder / ROWS, index=False)
-    description = {
-        "preprocessing": preprocessing.model_dump(mode="json"),
-        "class_names": manifest.class_names,
-        "is_multi_label": manifest.is_multi_label,
-        "revision": manifest.revision,
-        "key": _key(manifest, preprocessing),
-        "shards": [file.name for file in files],
-    }
-    write_atomically(folder / DESCRIPTION, json.dumps(description, indent=2) + "\n")
+    whole = description | {"shards": [file.name for file in files]}
+    write_atomically(folder / DESCRIPTION, json.dumps(whole, indent=2) + "\n")
 
 
 def _rows(manifest: Manifest) -> pd.DataFrame:

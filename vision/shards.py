@@ -9,78 +9,103 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from vision.decoding import Pixels
 from vision.errors import DataError, ImageError
 from vision.location import File, Location
 from vision.preprocessing import Preprocessing
 
-UNREADABLE = {"format": "", "mode": "", "width": 0, "height": 0, "is_readable": False}
 TEMPORARY = ".tmp"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-Row = dict[str, Any]
+COLUMNS = (
+    "path", "listed_bytes", "modified_ns", "sha256", "size_bytes", "format", "mode", "width", "height",
+    "is_readable", "reason",
+)  # fmt: skip
+UNREADABLE = ("", "", 0, 0, False)
+
+Row = tuple[Any, ...]
 
 
-def write_shard(
-    file: Path, preprocessing: Preprocessing, location: Location, files: Sequence[File]
-) -> list[Row]:
-    """Writes `file` (.npy, (n, H, W, 3) uint8; zeros where unreadable), whole or not at all.
+@dataclass(frozen=True)
+class ShardWriter:
+    """Makes the shards of one preprocessing in `folder`; it can be sent to another process."""
 
-    The rows have path, size and time as listed, sha256, Manifest's columns of the header, and the reason
-    where a file is no image. DataError where the disk is full.
-    """
+    folder: Path
+    preprocessing: Preprocessing
+    location: Location
+
+    def __call__(self, files: Sequence[File]) -> None:
+        """Writes NAME.npy ((n, H, W, 3) uint8; zeros where unreadable) and NAME.parquet, or nothing.
+
+        The table has COLUMNS (path, size and time as listed, the rest as in vision.manifest), and root,
+        shard and row. It is written last: a shard that has one is whole. DataError where the disk is full.
+        """
+        stamps = [self.location.url, *((file.path, file.size_bytes, file.modified_ns) for file in files)]
+        name = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
+        pixels, table = (self.folder / f"{name}{suffix}" for suffix in (".npy", ".parquet"))
+        try:
+            with _whole(pixels) as file:
+                _write_header(file, (len(files), *self.preprocessing.image_size, 3))
+                rows = [self._read_into(file, listed) for listed in files]
+            with _whole(table) as file:
+                _write_table(file, rows, root=self.location.url, shard=name)
+        except OSError as error:
+            raise DataError(_no_space(self.folder, error)) from error
+
+    def _read_into(self, file: BinaryIO, listed: File) -> Row:
+        stamp = (listed.path, listed.size_bytes, listed.modified_ns)
+        try:
+            data = self.location.read(listed.path)
+        except OSError as error:
+            reason = f"the file cannot be read: {error.strerror or error}"
+            return (*stamp, "", listed.size_bytes, *UNREADABLE, self._leave_blank(file, reason))
+        known = (*stamp, hashlib.sha256(data).hexdigest(), len(data))
+        try:
+            decoded = self.preprocessing.decode(data)
+        except ImageError as error:
+            return (*known, *UNREADABLE, self._leave_blank(file, str(error)))
+        file.write(np.ascontiguousarray(self.preprocessing.fit(decoded.pixels)).data)
+        return (*known, decoded.format, decoded.mode, decoded.width, decoded.height, True, "")
+
+    def _leave_blank(self, file: BinaryIO, reason: str) -> str:
+        file.write(bytes(3 * math.prod(self.preprocessing.image_size)))
+        return reason
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[BinaryIO]:
+    """A file that takes its name when it is whole."""
     temporary = file.with_name(f"{file.name}.{os.getpid()}{TEMPORARY}")
     try:
-        with temporary.open("wb") as shard:
-            _write_header(shard, (len(files), *preprocessing.image_size, 3))
-            rows = [_read_into(shard, preprocessing, location, listed) for listed in files]
+        with temporary.open("wb") as handle:
+            yield handle
         temporary.rename(file)
-    except OSError as error:
-        raise DataError(_no_space(file.parent, error)) from error
     finally:
         temporary.unlink(missing_ok=True)
-    return rows
 
 
-def _write_header(shard: BinaryIO, shape: tuple[int, ...]) -> None:
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     description = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(shard, description)
+    np.lib.format.write_array_header_1_0(file, description)
 
 
-def _read_into(shard: BinaryIO, preprocessing: Preprocessing, location: Location, listed: File) -> Row:
-    row, pixels = _read(preprocessing, location, listed)
-    shard.write(np.ascontiguousarray(pixels).data)
-    return row
+def _write_table(file: BinaryIO, rows: Sequence[Row], *, root: str, shard: str) -> None:
+    import pyarrow
+    import pyarrow.parquet
 
-
-def _read(preprocessing: Preprocessing, location: Location, listed: File) -> tuple[Row, Pixels]:
-    row: Row = {
-        "path": listed.path,
-        "listed_bytes": listed.size_bytes,
-        "modified_ns": listed.modified_ns,
-        "size_bytes": listed.size_bytes,
-        "sha256": "",
-    }
-    blank = np.zeros((*preprocessing.image_size, 3), np.uint8)
-    try:
-        data = location.read(listed.path)
-    except OSError as error:
-        reason = f"the file cannot be read: {error.strerror or error}"
-        return row | UNREADABLE | {"reason": reason}, blank
-    row |= {"size_bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    try:
-        decoded = preprocessing.decode(data)
-    except ImageError as error:
-        return row | UNREADABLE | {"reason": str(error)}, blank
-    header = {name: getattr(decoded, name) for name in ("format", "mode", "width", "height")}
-    return row | header | {"is_readable": True, "reason": ""}, preprocessing.fit(decoded.pixels)
+    columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+    places = {"root": [root] * len(rows), "shard": [shard] * len(rows), "row": np.arange(len(rows))}
+    pyarrow.parquet.write_table(pyarrow.table(columns | places), file)
 
 
 def _no_space(folder: Path, error: OSError) -> str:

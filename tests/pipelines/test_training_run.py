@@ -99,6 +99,7 @@ def test_champion_has_its_files(status: Any, first: Outcome) -> None:
     assert bundle.is_relative_to(first.project.workspace.registry)
     assert (bundle / "bundle.json").is_file()
     assert "<html" in report.read_text()
+    assert "<html" in (first.project.workspace.reports / MODEL / "data.html").read_text()
 
 
 def test_champion_has_a_bento(status: Any, first: Outcome) -> None:

@@ -114,7 +114,7 @@ def test_a_full_disk_is_said_and_nothing_half_written_is_left(
     location: Location, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "_read_into", no_space)
+        patch.setattr(shards, "_write_header", no_space)
         with pytest.raises(DataError, match=r"no space left .*SIGHTLINE_HOME.*config\.prepare\.image_size"):
             read(PixelStore(tmp_path / "out", SMALL), location)
     assert list(tmp_path.rglob("out/*/[!.]*")) == []
