@@ -38,7 +38,7 @@ def main() -> None:
 
 
 FOUND = (
-    "data", "images", "unreadable", "exact copies", "near-duplicates", "label conflicts", "doubtful labels",
+    "data", "images", "unreadable", "quarantined", "exact copies", "near-duplicates", "label conflicts", "doubtful labels",
     "out-of-fold accuracy", "read, s", "inspect, s",
 )  # fmt: skip
 PLANTED = (
@@ -72,6 +72,8 @@ def _counts(data_set: DataSet, summary: DataSummary, manifest: Manifest) -> list
         data_set.name,
         f"{summary.images:,}",
         len(summary.unreadable),
+        # By the default policies.
+        len(summary.unreadable) + int(manifest.table["has_label_conflict"].sum()),
         int(manifest.table["is_exact_duplicate"].sum()),
         int(manifest.table["is_near_duplicate"].sum()),
         int(manifest.table["has_label_conflict"].sum()),
