@@ -38,8 +38,8 @@ def main() -> None:
 
 
 FOUND = (
-    "data", "images", "unreadable", "quarantined", "exact copies", "near-duplicates", "label conflicts", "doubtful labels",
-    "out-of-fold accuracy", "read, s", "inspect, s",
+    "data", "images", "unreadable", "quarantined", "exact copies", "near-duplicates", "label conflicts",
+    "doubtful labels", "out-of-fold accuracy", "read, s", "inspect, s",
 )  # fmt: skip
 PLANTED = (
     "data", "exact copies: precision, recall", "near-duplicates: precision, recall",
