@@ -57,7 +57,7 @@ def run_schedule(
     """
     trigger = trigger or training_trigger(config_path)
     arguments = [list(command or training_command(config_path)), str(workspace.root)]
-    with _only_scheduler(workspace), _stop_signals() as stop:
+    with _only_scheduler(workspace), _stop_signals() as wait_for_stop:
         scheduler = BackgroundScheduler(jobstores={"default": _job_store(workspace)})
         scheduler.start(paused=True)
         try:
@@ -67,7 +67,7 @@ def run_schedule(
                 lambda _: announce(scheduler.get_job(JOB).next_run_time), EVENT_JOB_SUBMITTED
             )
             scheduler.resume()
-            stop.wait()
+            wait_for_stop()
         finally:
             scheduler.shutdown()
 
@@ -150,14 +150,20 @@ def _only_scheduler(workspace: Workspace) -> Iterator[None]:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; the earlier handlers come back at the end."""
-    stop = threading.Event()
+def _stop_signals() -> Iterator[Callable[[], object]]:
+    """Waits for SIGTERM or SIGINT; the earlier handlers come back at the end.
+
+    By a pipe: a handler that sets an Event waits for ever where it interrupts the wait for that Event.
+    """
+    reading, writing = os.pipe()
     earlier = {
-        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
+        number: signal.signal(number, lambda *_: os.write(writing, b"!"))
+        for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
-        yield stop
+        yield lambda: os.read(reading, 1)
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+        os.close(reading)
+        os.close(writing)
