@@ -49,7 +49,7 @@ def test_empty_tree_is_the_defaults(tmp_path: Path) -> None:
     [
         (
             "{data: {source: cvs}}",
-            r'^config\.data: unknown source "cvs": choose one of class_folders, digits; set',
+            r'^config\.data: unknown source "cvs": choose one of class_folders, digits, table, tfds; set',
         ),
         (
             "{model: {name: residual, options: {filterz: 3}}}",
