@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -111,13 +112,8 @@ class PixelStore:
 
     def _read_tables(self) -> pd.DataFrame:
         """Every row of every shard, the oldest first."""
-        import pyarrow.dataset
-
-        files = sorted(self._folder.glob("*.parquet"), key=lambda file: file.stat().st_mtime_ns)
-        if not files:
-            return pd.DataFrame(columns=["root", *COLUMNS, "shard", "row"]).astype(TYPES)
-        table: pd.DataFrame = pyarrow.dataset.dataset([str(file) for file in files]).to_table().to_pandas()
-        return table
+        files = [(file.stat().st_mtime_ns, str(file)) for file in self._folder.glob("*.parquet")]
+        return _read_tables(tuple(sorted(files)))
 
     def _write(self, files: Sequence[File], location: Location) -> None:
         self._check_space(len(files))
@@ -146,6 +142,17 @@ class PixelStore:
                 f" {free / 2**30:.1f} GiB: free some, move the workspace with SIGHTLINE_HOME, or set a"
                 " smaller config.prepare.image_size"
             )
+
+
+@lru_cache(maxsize=2)  # ingest and prepare ask for the same ones
+def _read_tables(files: tuple[tuple[int, str], ...]) -> pd.DataFrame:
+    """The tables of these files, each with the time at which it was written; not to be changed in place."""
+    import pyarrow.dataset
+
+    if not files:
+        return pd.DataFrame(columns=["root", *COLUMNS, "shard", "row"]).astype(TYPES)
+    table: pd.DataFrame = pyarrow.dataset.dataset([file for _, file in files]).to_table().to_pandas()
+    return table
 
 
 def _stamps(files: Sequence[File]) -> pd.DataFrame:
