@@ -73,7 +73,7 @@ def test_a_second_make_train_takes_the_cache(trained, clone, environment):
     run = subprocess.run(["make", "train"], cwd=clone, env=environment, capture_output=True, text=True)
     output = run.stdout + run.stderr
     assert run.returncode == 0
-    assert output.count("Using cached version") == 11
+    assert output.count("Using cached version") == 13
     assert re.search(r"champion +digits version 1", output)
 
 
