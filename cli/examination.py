@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from cli.options import DEFAULT_CONFIG
 from vision.config import Config, ContractsConfig
@@ -62,8 +59,9 @@ def configure(source: str | None, config: Path | None) -> Config:
 
 def examine(config: Config, workspace: Workspace) -> Examination:
     """Reads what is new, inspects everything, and changes nothing."""
+    from data_contracts.quality import check_data
     from vision.data_report import summarize_data
-    from vision.ingest import read_images
+    from vision.ingest import measured_properties, read_images
     from vision.inspection import inspect_images
     from vision.pixel_store import PixelStore
     from vision.sources import list_images
@@ -72,28 +70,18 @@ def examine(config: Config, workspace: Workspace) -> Examination:
     found = read_images(list_images(config.data, workspace.data), store)
     images = store.images(found.readable.table["sha256"].tolist())
     inspection = inspect_images(found, images, config=config.quality, seed=config.seed)
-    report = _validate(config, inspection.manifest)
+    with tempfile.TemporaryDirectory() as folder:
+        report = check_data(
+            inspection.manifest.table,
+            measured_properties(inspection.manifest),
+            files=dict(config.contracts),
+            policies=config.quality.policies.model_dump(),
+            columns=ISSUES,
+            docs_folder=Path(folder) / "docs",
+        )
     summary = summarize_data(
         inspection.manifest,
-        quarantine=pd.DataFrame(report.quarantined.items(), columns=["path", "reason"], dtype=str),
+        quarantine=report.quarantine,
         out_of_fold_accuracy=inspection.out_of_fold_accuracy,
     )
     return Examination(inspection.manifest, images, report, summary)
-
-
-def _validate(config: Config, manifest: Manifest) -> ValidationReport:
-    from data_contracts.quality import quality_contract
-    from data_contracts.validation import ContractFileError, validate_tables
-    from vision.errors import ConfigError
-    from vision.ingest import measured_properties
-
-    tables: dict[str, tuple[pd.DataFrame, Path | Mapping[str, Any]]] = {
-        "manifest": (manifest.table, config.contracts.manifest),
-        "images": (measured_properties(manifest), config.contracts.images),
-        "quality": (manifest.table, quality_contract(config.quality.policies.model_dump(), ISSUES)),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return validate_tables(tables, docs_folder=Path(folder) / "docs")
-        except ContractFileError as error:
-            raise ConfigError(str(error)) from error

@@ -6,9 +6,13 @@ It comes from code because a policy is one word, and what to say and do about ea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from data_contracts.contract_file import Contract
+from data_contracts.validation import ValidationReport, validate_tables
 
 # Issue -> what the user reads, and a column that says more of each row ("" for none).
 MESSAGES = {
@@ -43,6 +47,28 @@ def quality_contract(policies: Mapping[str, str], columns: Mapping[str, str]) ->
         if policy != "ignore"
     ]
     return {"name": "quality", "expectations": [_expect_columns(columns), *flagged]}
+
+
+def check_data(
+    manifest: pd.DataFrame,
+    measured: pd.DataFrame,
+    *,
+    files: Mapping[str, Path],
+    policies: Mapping[str, str],
+    columns: Mapping[str, str],
+    docs_folder: Path,
+) -> ValidationReport:
+    """A data set held against its contract `files` ("manifest", "images") and its policies.
+
+    `manifest` has all rows, `measured` those of the readable images; the rest as in quality_contract and
+    validate_tables. ContractFileError where a file cannot be used.
+    """
+    tables: dict[str, tuple[pd.DataFrame, Path | Contract]] = {
+        "manifest": (manifest, files["manifest"]),
+        "images": (measured, files["images"]),
+        "quality": (manifest, quality_contract(policies, columns)),
+    }
+    return validate_tables(tables, docs_folder=docs_folder)
 
 
 def _expect_columns(columns: Mapping[str, str]) -> dict[str, Any]:

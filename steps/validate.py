@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 from zenml import log_metadata, step
 from zenml.types import HTMLString
 
-from data_contracts.quality import quality_contract
-from data_contracts.validation import ContractFileError, validate_tables
+from data_contracts.quality import check_data
+from data_contracts.validation import ContractFileError
 from registry.workspace import Workspace
 from steps.materializers import ManifestMaterializer
 from vision.bundle import sha256_file
@@ -44,13 +43,15 @@ def validate(
     Annotated[HTMLString, "data_docs"],
 ]:
     """Checks the manifest, its images' measured properties and the policies, by Great Expectations."""
-    tables: dict[str, tuple[pd.DataFrame, Path | Mapping[str, Any]]] = {
-        "manifest": (manifest.table, contracts.manifest),
-        "images": (measured_properties(manifest), contracts.images),
-        "quality": (manifest.table, quality_contract(policies.model_dump(), ISSUES)),
-    }
     try:
-        report = validate_tables(tables, docs_folder=Workspace.from_environment().data_docs)
+        report = check_data(
+            manifest.table,
+            measured_properties(manifest),
+            files=dict(contracts),
+            policies=policies.model_dump(),
+            columns=ISSUES,
+            docs_folder=Workspace.from_environment().data_docs,
+        )
     except ContractFileError as error:
         raise ConfigError(str(error)) from error
     log_metadata({"fingerprint": fingerprint, "quarantined": len(report.quarantined)})
@@ -59,5 +60,4 @@ def validate(
     if report.breaches:
         logger.warning("%s", report.summary())
     valid = manifest.table[~manifest.table["path"].isin(list(report.quarantined))]
-    quarantine = pd.DataFrame(report.quarantined.items(), columns=["path", "reason"], dtype=str)
-    return manifest.with_table(valid), quarantine, HTMLString(report.docs_index.read_text())
+    return manifest.with_table(valid), report.quarantine, HTMLString(report.docs_index.read_text())

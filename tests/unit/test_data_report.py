@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.unit.html_page import Page
 from vision.data_report import DataSummary, render_data_report, summarize_data
 from vision.data_report.findings import ISSUE_WORDS, describe_data
 from vision.data_report.galleries import EXACT_SIDE, SHOWN_SIDE, TITLES, small_picture
@@ -212,27 +212,6 @@ def test_an_issue_of_all_images_is_said_of_all() -> None:
 def test_every_issue_of_a_picture_has_words_and_a_gallery() -> None:
     of_pictures = [issue for issue in ISSUES if "label" not in issue and "duplicates" not in issue]
     assert sorted(WORST_FIRST) == sorted(ISSUE_WORDS) == sorted(TITLES) == sorted(of_pictures)
-
-
-class Page(HTMLParser):
-    """Collects what the tests ask about."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-        self.sections: list[str | None] = []
-        self.tags: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
-        if tag == "img":
-            self.images.append(values)
-        if tag == "section":
-            self.sections.append(values.get("id"))
 
 
 @pytest.fixture(scope="module")

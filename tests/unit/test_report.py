@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from tests.unit.html_page import Page
 from vision.evaluation import Evaluation, ModelFacts, evaluate_predictions
 from vision.intervals import MetricEstimate
 from vision.metrics import METRICS
@@ -53,27 +53,6 @@ def full_report(class_names: tuple[str, ...], side: int = 28) -> Report:
         activation_method="Grad-CAM",
         mistakes=(shown,),
     )
-
-
-class Page(HTMLParser):
-    """Collects what the tests ask about."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.addresses: list[str] = []
-        self.images: list[dict[str, str | None]] = []
-        self.sections: list[str | None] = []
-        self.tags: set[str] = set()
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.tags.add(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "srcset")]
-        if tag == "img":
-            self.images.append(values)
-        if tag == "section":
-            self.sections.append(values.get("id"))
 
 
 @pytest.fixture(scope="module")
