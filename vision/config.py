@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.data_config import DataConfig
@@ -17,15 +17,11 @@ from vision.errors import one_of
 from vision.preprocessing import Preprocessing
 from vision.promotion import PromotionRules
 from vision.quality_config import QualityConfig
+from vision.section import Section
+from vision.training_config import EnsembleConfig, PretrainConfig, TrackConfig, TrainConfig, TuneConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-
-
-class Section(BaseModel):
-    """A part of the tree: immutable, and a misspelt key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ContractsConfig(Section):
@@ -44,18 +40,13 @@ class SplitConfig(Section):
     near_duplicates_together: bool = Field(True, description="a cluster of near-duplicates shares a split")
 
 
-class TuneConfig(Section):
-    """Search for learning rate and the like by Optuna; the best values replace those of `train`."""
-
-    trials: int = Field(0, ge=0, description="0 skips the search")
-    epochs: int = Field(5, ge=1, description="epochs of one trial")
-    timeout_seconds: float | None = Field(None, gt=0, description="no new trial after this long")
-
-
 class ModelConfig(Section):
     """The architecture."""
 
     name: str = Field("residual", description="a name in models.ARCHITECTURES")
+    weights: str | None = Field(
+        None, description="imagenet, a file of weights, or null: random; for architectures that take them"
+    )
     options: dict[str, Any] = Field({}, description="keyword arguments of its build function")
 
     @field_validator("name")
@@ -81,23 +72,6 @@ class ModelConfig(Section):
             if type(value) is not int and type(value) is not allowed[name]:
                 raise ValueError(f"{name} is {value!r}, allowed is a number ({kind}); set {where}.{name}")
         return self
-
-
-class TrainConfig(Section):
-    """One training run. The defaults are the reference's second recipe, its decay as weight decay."""
-
-    epochs: int = Field(50, ge=1)
-    batch_size: int = Field(32, ge=1)
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
-    weight_decay: float = Field(1e-6, ge=0, description="decoupled weight decay a step")
-    schedule: Literal["plateau", "cosine"] = Field(
-        "plateau", description="fall by plateau_factor when stuck, or one-cycle warm-up and cosine"
-    )
-    plateau_factor: float = Field(0.2, gt=0, lt=1)
-    plateau_patience: int = Field(8, ge=1, description="epochs")
-    early_stopping_patience: int = Field(10, ge=1, description="epochs")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
 
 
 class EvaluateConfig(Section):
@@ -134,9 +108,12 @@ class Config(Section):
     split: SplitConfig = SplitConfig()
     prepare: Preprocessing = Preprocessing()
     augment: AugmentationPolicy = AugmentationPolicy()
-    tune: TuneConfig = TuneConfig()
     model: ModelConfig = ModelConfig()
+    tune: TuneConfig = TuneConfig()
+    pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
+    ensemble: EnsembleConfig = EnsembleConfig()
+    track: TrackConfig = TrackConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()
