@@ -11,9 +11,10 @@ from steps.materializers import ImageClassifierMaterializer
 from steps.tracking import Tracker
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
-from vision.config import ModelConfig, TrainConfig
+from vision.config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training.record import TrainingRecord
+from vision.training_config import TrainConfig
 from vision.tuning_parameters import BestParameters
 
 

@@ -87,6 +87,11 @@ def augmentation_layers(policy: AugmentationPolicy, *, seed: int) -> list[layers
     ]
 
 
+def is_mixing(layer: layers.Layer) -> bool:
+    """Whether it makes one image of two, and so changes labels."""
+    return isinstance(layer, (layers.MixUp, layers.CutMix, OneOf))
+
+
 EXAMPLES = 6
 VERSIONS = 4
 

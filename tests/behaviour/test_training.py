@@ -6,12 +6,13 @@ import pytest
 
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import TrainConfig
 from vision.image_array import ShardedImages
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
-from vision.training.fit import EVALUATION_BATCH, fit_model, one_hot
+from vision.training.fit import EVALUATION_BATCH, fit_model
+from vision.training.objective import build_objective, training_targets
 from vision.training.trainer import Trainer
+from vision.training_config import TrainConfig
 
 OFF = AugmentationPolicy(rotation_degrees=0, horizontal_flip=False, zoom=0, shift=0, brightness=0)
 MIXING = OFF.model_copy(update={"mixup": 1.0, "cutmix": 1.0})
@@ -47,9 +48,8 @@ def cross_entropy(logits, targets):
 
 def trainer_of(policy):
     model = ARCHITECTURES["residual"].build((8, 8, 3), 3, filters=4, stages=1)
-    trainer = Trainer(model, policy, seed=1)
-    trainer.compile(loss=keras.losses.CategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    return model, trainer
+    objective = build_objective(TrainConfig(), np.arange(3), 3)
+    return model, Trainer(model, policy, seed=1, objective=objective, optimizer=keras.optimizers.SGD())
 
 
 def test_fit_model_learns():
@@ -88,7 +88,7 @@ def test_fit_model_ends_with_the_weights_of_the_best_epoch():
     result = fit(config=config)
     validation = colours(32, 1)
     logits = result.model.predict(validation.images, verbose=0)
-    expected = cross_entropy(logits, one_hot(validation.labels, 3))
+    expected = cross_entropy(logits, training_targets(validation.labels, 3))
     assert min(result.history["val_loss"]) == pytest.approx(expected, rel=1e-3)
 
 
@@ -96,7 +96,7 @@ def test_validation_counts_every_image_of_an_incomplete_batch():
     validation = colours(EVALUATION_BATCH + 7, 1)
     result = fit(config=TrainConfig(epochs=1, batch_size=16), validation=validation)
     logits = result.model.predict(validation.images, verbose=0)
-    expected = cross_entropy(logits, one_hot(validation.labels, 3))
+    expected = cross_entropy(logits, training_targets(validation.labels, 3))
     assert result.history["val_loss"] == pytest.approx([expected], rel=1e-4)
     assert result.history["val_accuracy"] == pytest.approx([(logits.argmax(1) == validation.labels).mean()])
 
@@ -118,16 +118,16 @@ def test_fit_model_learns_from_mixed_images():
 def test_trainer_is_the_model_itself_outside_training():
     model, trainer = trainer_of(EVERYTHING)
     data = colours(8, 1)
-    outputs = trainer({"images": data.images, "targets": one_hot(data.labels, 3)}, training=False)
+    outputs = trainer({"images": data.images, "targets": training_targets(data.labels, 3)}, training=False)
     expected = model.predict(data.images, verbose=0)
     assert keras.ops.convert_to_numpy(outputs["logits"]) == pytest.approx(expected, abs=1e-5)
-    assert np.array_equal(outputs["targets"], one_hot(data.labels, 3))
+    assert np.array_equal(outputs["targets"], training_targets(data.labels, 3))
 
 
 def test_trainer_takes_loss_and_accuracy_from_mixed_targets():
     _, trainer = trainer_of(MIXING)
     data = colours(64, 1)
-    batch = {"images": data.images, "targets": one_hot(data.labels, 3)}
+    batch = {"images": data.images, "targets": training_targets(data.labels, 3)}
     outputs = {name: np.array(value) for name, value in trainer(batch, training=True).items()}
     loss = trainer.compute_loss(x=batch, y_pred=outputs)
     metrics = trainer.compute_metrics(batch, None, outputs)

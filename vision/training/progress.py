@@ -38,7 +38,7 @@ class ProgressBar(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         scores = "  ".join(
             f"{name} {logs[name]:.4f}"
-            for name in ("loss", "val_loss", "val_accuracy")
+            for name in ("loss", "val_loss", "val_accuracy", "val_average_precision")
             if logs and name in logs
         )
         self._progress.update(self._task, completed=epoch + 1, scores=scores)

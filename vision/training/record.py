@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 
 class TrainingRecord(BaseModel):
-    """`history` has one value an epoch, under Keras' names (loss, val_accuracy ...)."""
+    """`history` has one value an epoch, under Keras' names (loss, val_accuracy ...).
+
+    `score` is the one that says how good it is: accuracy, or average_precision for several labels.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -15,6 +18,7 @@ class TrainingRecord(BaseModel):
     history: dict[str, tuple[float, ...]]
     seconds: float
     images_per_second: float
+    score: str = "accuracy"
     run_id: str = ""
 
     @property
