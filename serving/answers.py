@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vision.classifier import Probabilities
+from vision.classifier import ImageClassifier, Probabilities
 
 # Codes of the answers that no handler of ours gave, by status.
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 503: "not_ready", 504: "timeout"}
@@ -34,12 +34,34 @@ def error_response(request: Request, refusal: RequestError) -> Response:
     return json_response(content, refusal.status, {"connection": "close"} if endless else None)
 
 
-def top_classes(
-    probabilities: Probabilities, class_names: tuple[str, ...], top_k: int
-) -> list[dict[str, str | float]]:
-    """The `top_k` most probable classes, most probable first, ties in the order of the names."""
-    order = (-probabilities).argsort(kind="stable")[:top_k]
-    return [{"name": class_names[i], "probability": shortest(probabilities[i])} for i in order]
+def named_classes(classifier: ImageClassifier, probabilities: Probabilities) -> list[str]:
+    """What one image's probabilities (K,) say: its class, or the labels present, most probable first."""
+    order = _ranked(probabilities)
+    if classifier.task == "multi_class":
+        return [classifier.class_names[order[0]]]
+    present = classifier.present(probabilities[None])[0]
+    return [classifier.class_names[i] for i in order if present[i]]
+
+
+def describe(
+    classifier: ImageClassifier, probabilities: Probabilities, names: list[str], top_k: int
+) -> dict[str, object]:
+    """The part of the answer that depends on the task; `names` are the `named_classes`."""
+    classes: list[dict[str, object]] = [
+        {"name": classifier.class_names[i], "probability": shortest(probabilities[i])}
+        for i in _ranked(probabilities)[:top_k]
+    ]
+    if classifier.task == "multi_class":
+        confidence = classes[0]["probability"]
+        return {"task": "multi_class", "class": names[0], "confidence": confidence, "classes": classes}
+    marked = [entry | {"present": entry["name"] in names} for entry in classes]
+    return {"task": "multi_label", "labels": names, "classes": marked}
+
+
+def _ranked(probabilities: Probabilities) -> list[int]:
+    """Class indices of probabilities (K,), most probable first, ties in the order of the names."""
+    order: list[int] = (-probabilities).argsort(kind="stable").tolist()
+    return order
 
 
 def shortest(value: object) -> float:

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from serving.answers import CODES, RequestError, error_response, json_response, top_classes
+from serving.answers import CODES, RequestError, describe, error_response, json_response, named_classes
 from serving.champion import Champion, Served
 from serving.metrics import Metrics
 from serving.page import PAGE
@@ -58,7 +58,7 @@ app = FastAPI(
     openapi_extra=REQUEST,
 )
 async def classify(request: Request) -> Response:
-    """The champion's classes for one image: JPEG, PNG, WebP, BMP, GIF (first frame) or TIFF."""
+    """The champion's class, or labels, of one image: JPEG, PNG, WebP, BMP, GIF (first frame) or TIFF."""
     engine: Engine = request.app.state.engine
     served = engine.champion.served
     if served is None:
@@ -85,17 +85,15 @@ def _answer(engine: Engine, served: Served, data: bytes, *, top_k: int, started:
     decoded = perf_counter()
     probabilities = served.classifier.predict(pixels[None])[0]
     end = perf_counter()
-    classes = top_classes(probabilities, served.classifier.class_names, top_k)
+    names = named_classes(served.classifier, probabilities)
     seconds = {"decode": decoded - begin, "infer": end - decoded, "total": end - started}
     engine.metrics.observe(seconds)
-    engine.metrics.count_prediction(served.pointer, str(classes[0]["name"]))
+    engine.metrics.count_prediction(served.pointer, names)
     return json_response(
         {
             "model": served.pointer.model,
             "version": served.pointer.version,
-            "class": classes[0]["name"],
-            "confidence": classes[0]["probability"],
-            "classes": classes,
+            **describe(served.classifier, probabilities, names, top_k),
             "milliseconds": {phase: round(value * 1000, 3) for phase, value in seconds.items()},
         }
     )

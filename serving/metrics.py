@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from registry.pointer import ChampionPointer
 
+# The class_name of images without any label: what the manifest says of them too, so no class is called that.
+NO_LABEL = ""
 # Seconds: from a LiteRT model of a millisecond to a 12-megapixel photograph on a busy machine.
 BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
@@ -31,7 +34,7 @@ class Metrics:
         self._phases = {name: self._latency.labels(name) for name in ("decode", "infer", "total")}
         self._predictions = Counter(
             "sightline_predictions",
-            "Images by predicted class",
+            "Images by predicted class; multi-label: by each label present, empty where none is",
             ["model", "version", "class_name"],
             registry=registry,
         )
@@ -49,8 +52,10 @@ class Metrics:
     def count_request(self, status: int) -> None:
         self._requests.labels(status).inc()
 
-    def count_prediction(self, pointer: ChampionPointer, class_name: str) -> None:
-        self._predictions.labels(pointer.model, pointer.version, class_name).inc()
+    def count_prediction(self, pointer: ChampionPointer, names: Sequence[str]) -> None:
+        """Counts one image, under each class that its answer names."""
+        for name in names or (NO_LABEL,):
+            self._predictions.labels(pointer.model, pointer.version, name).inc()
 
     def observe(self, seconds: dict[str, float]) -> None:
         """Seconds by phase: decode, infer, total."""

@@ -29,6 +29,7 @@ CODE = (
     "vision/golden.py",
     "vision/image_array.py",
     "vision/preprocessing.py",
+    "vision/task.py",
     "vision/runtimes/__init__.py",
     "vision/runtimes/litert_runtime.py",
     "vision/runtimes/openvino_runtime.py",

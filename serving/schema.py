@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 
 class Described(BaseModel):
@@ -16,6 +16,10 @@ class ClassProbability(Described):
     probability: float = Field(ge=0, le=1, examples=[0.9731])
 
 
+class LabelProbability(ClassProbability):
+    present: bool = Field(description="whether the probability reaches the label's threshold")
+
+
 class Milliseconds(Described):
     """`total` runs from the complete request to the answer: decode, infer and waiting for a thread."""
 
@@ -24,15 +28,33 @@ class Milliseconds(Described):
     total: float = Field(ge=0, examples=[1.2])
 
 
-class Classification(Described):
-    """The champion's answer for one image."""
+class Answer(Described):
+    """What every answer says."""
 
     model: str = Field(examples=["digits"])
     version: int = Field(ge=1, examples=[3])
+    milliseconds: Milliseconds
+
+
+class OneClass(Answer):
+    """A champion that gives each image one of its classes."""
+
+    task: Literal["multi_class"]
     class_: str = Field(alias="class", description="the most probable class", examples=["seven"])
     confidence: float = Field(ge=0, le=1, description="its calibrated probability", examples=[0.9731])
     classes: list[ClassProbability] = Field(description="the top_k classes, most probable first")
-    milliseconds: Milliseconds
+
+
+class SeveralLabels(Answer):
+    """A champion that gives each image any number of its labels; the probabilities do not sum to 1."""
+
+    task: Literal["multi_label"]
+    labels: list[str] = Field(description="those present, most probable first", examples=[["seven"]])
+    classes: list[LabelProbability] = Field(description="the top_k labels, present or not, likeliest first")
+
+
+class Classification(RootModel[Annotated[OneClass | SeveralLabels, Field(discriminator="task")]]):
+    """The champion's answer for one image; the model that it was trained as decides which of the two."""
 
 
 class ErrorReason(Described):

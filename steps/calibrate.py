@@ -1,4 +1,4 @@
-"""Classifier -> the same with a temperature fitted on validation images."""
+"""Classifier -> the same with temperature, and of labels thresholds, fitted on validation images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from vision.prepared import PreparedImages
 def calibrate(
     classifier: ImageClassifier, prepared: PreparedImages
 ) -> Annotated[ImageClassifier, "calibrated_classifier"]:
-    """Temperature scaling (Guo et al. 2017)."""
+    """Temperature scaling (Guo et al. 2017); of a multi-label classifier also a threshold for each label."""
     calibrated = calibrate_classifier(classifier, prepared.labelled("validation"))
-    log_metadata({"temperature": calibrated.temperature})
+    thresholds = dict(zip(calibrated.class_names, calibrated.thresholds, strict=False))
+    log_metadata({"temperature": calibrated.temperature, "thresholds": thresholds})
     return calibrated

@@ -1,6 +1,7 @@
-"""Temperature scaling: one number that makes stated confidence agree with accuracy.
+"""Temperature scaling: one number that makes stated confidence agree with accuracy; and labels' thresholds.
 
-Guo et al. 2017, On Calibration of Modern Neural Networks. Dividing logits by it changes no answer.
+Guo et al. 2017, On Calibration of Modern Neural Networks. Dividing logits by it changes no likeliest class,
+and takes no label's probability across 0.5: a label that is given too rarely, thresholds mend.
 """
 
 from __future__ import annotations
@@ -13,15 +14,23 @@ from numpy.typing import NDArray
 from vision.classifier import ImageClassifier
 from vision.errors import DataError
 from vision.prepared import LabelledImages
+from vision.task import Labels, Probabilities, task_of
 
+Logits = NDArray[np.floating[Any]]
 # Beyond these a network is broken, not miscalibrated.
 TEMPERATURE_RANGE = (0.05, 20.0)
+USUAL_THRESHOLD = 0.5
+# How many images the belief in 0.5 is worth. Simulated (labels that 5 to 97 % of 72 or 300 images have, F1 on
+# 5,000 new ones): where 97 % of 72 have the label, the thresholds' standard deviation falls from 0.18 with 0
+# to 0.08 with 3; F1 moves by -0.04 to +0.04, on average not at all. 10 costs up to 0.12 where 10 % have it.
+PRIOR_IMAGES = 3
 
 
-def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> float:
+def fit_temperature(logits: Logits, labels: Labels) -> float:
     """Temperature within TEMPERATURE_RANGE that minimises the NLL of validation logits (N, K).
 
-    The right class's target is (N + 1) / (N + 2), not 1, as in Platt 1999 (section 2.2): where all N
+    Labels are (N,), or (N, K) of a multi-label set, where the NLL is the mean binary cross-entropy.
+    The right answer's target is (N + 1) / (N + 2), not 1, as in Platt 1999 (section 2.2): where all N
     images are right the plain NLL has its minimum at temperature 0, and certainty would be claimed from
     a few hundred images. Elsewhere this changes the temperature by the order of 1/N.
     """
@@ -30,22 +39,73 @@ def fit_temperature(logits: NDArray[np.floating[Any]], labels: NDArray[np.intege
     _check(logits, labels)
     scores = logits.astype(np.float64)
     wrong_target = 1 / (len(labels) + 2)
+    likelihoods = _of_labels if task_of(labels) == "multi_label" else _of_classes
 
     def loss(log_temperature: float) -> float:
-        likelihoods = log_softmax(scores / np.exp(log_temperature))
-        right = likelihoods[np.arange(len(labels)), labels]
-        others = (likelihoods.sum(axis=1) - right) / max(1, likelihoods.shape[1] - 1)
-        return float(-((1 - wrong_target) * right + wrong_target * others).mean())
+        right, wrong = likelihoods(scores / np.exp(log_temperature), labels)
+        return float(-((1 - wrong_target) * right + wrong_target * wrong).mean())
 
     bounds = tuple(np.log(TEMPERATURE_RANGE))
     found = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
     return float(np.clip(found, *TEMPERATURE_RANGE))
 
 
+def fit_thresholds(probabilities: Probabilities, labels: Labels) -> tuple[float, ...]:
+    """One threshold a label, 0..1, of validation probabilities (N, K) and labels (N, K), 0 or 1.
+
+    The one of the best F1, drawn towards 0.5 by as much as the images leave open: of n images on the rarer
+    side, of those with the label and those without, n / (n + PRIOR_IMAGES) of the way is gone. Where all but
+    two images have a label, the best F1 follows those two wherever they happen to lie.
+    A label that all images have, or none, keeps 0.5.
+    """
+    _check(probabilities, labels)
+    return tuple(
+        _fit_threshold(column, present) for column, present in zip(probabilities.T, labels.T, strict=True)
+    )
+
+
 def calibrate_classifier(classifier: ImageClassifier, validation: LabelledImages) -> ImageClassifier:
-    """The classifier with the temperature that fits its logits of validation images."""
+    """The classifier with the temperature, and of labels the thresholds, that fit validation images."""
     logits = classifier.logits(validation.images)
-    return classifier.with_temperature(fit_temperature(logits, validation.labels))
+    calibrated = classifier.with_temperature(fit_temperature(logits, validation.labels))
+    if classifier.task == "multi_class":
+        return calibrated
+    return calibrated.with_thresholds(fit_thresholds(calibrated.to_probabilities(logits), validation.labels))
+
+
+def _fit_threshold(probabilities: Probabilities, present: Labels) -> float:
+    rarer = min(int(present.sum()), int((1 - present).sum()))
+    if rarer == 0:
+        return USUAL_THRESHOLD
+    best = _best_threshold(probabilities.astype(np.float64), present)
+    return USUAL_THRESHOLD + (best - USUAL_THRESHOLD) * rarer / (rarer + PRIOR_IMAGES)
+
+
+def _best_threshold(probabilities: Probabilities, present: Labels) -> float:
+    """Of 0.5 and what lies midway between two probabilities, the one of the best F1, nearest to 0.5."""
+    from sklearn.metrics import precision_recall_curve
+
+    precision, recall, distinct = precision_recall_curve(present, probabilities)
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+    candidates = np.append((distinct[1:] + distinct[:-1]) / 2, USUAL_THRESHOLD)
+    # f1[i] is of a threshold up to distinct[i] and above distinct[i - 1]; the last, of one above all.
+    reached = np.append(f1[1:-1], f1[np.searchsorted(distinct, USUAL_THRESHOLD)])
+    best = candidates[np.isclose(reached, reached.max())]
+    return float(best[np.abs(best - USUAL_THRESHOLD).argmin()])
+
+
+def _of_classes(scores: NDArray[np.float64], labels: Labels) -> tuple[NDArray[np.float64], ...]:
+    """Log-likelihoods (N,) of the right class, and the mean of the others'."""
+    likelihoods = log_softmax(scores)
+    right = likelihoods[np.arange(len(labels)), labels]
+    return right, (likelihoods.sum(axis=1) - right) / max(1, likelihoods.shape[1] - 1)
+
+
+def _of_labels(scores: NDArray[np.float64], labels: Labels) -> tuple[NDArray[np.float64], ...]:
+    """Log-likelihoods (N, K) of the right answer to whether the image has the label, and of the wrong one."""
+    towards_right = np.where(labels == 1, scores, -scores)
+    return -np.logaddexp(0, -towards_right), -np.logaddexp(0, towards_right)
 
 
 def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -55,11 +115,13 @@ def log_softmax(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _check(logits: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]]) -> None:
-    if logits.ndim != 2 or labels.shape != logits.shape[:1] or not len(labels):
+def _check(logits: Logits, labels: Labels) -> None:
+    fitting = logits.shape if task_of(labels) == "multi_label" else logits.shape[:1]
+    if logits.ndim != 2 or labels.shape != fitting or not len(labels):
         raise DataError(
             f"cannot calibrate on logits of shape {logits.shape} and labels of shape {labels.shape}:"
-            " allowed are (N, K) and (N,) with N of at least 1; raise config.split.validation"
+            " allowed are (N, K) and (N,), or (N, K) for several labels an image, with N of at least 1;"
+            " raise config.split.validation"
         )
     if not np.isfinite(logits).all():
         raise DataError("cannot calibrate: logits are not finite; lower config.train.learning_rate")

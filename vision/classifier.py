@@ -6,7 +6,7 @@ Only here do logits become probabilities. It imports no TensorFlow: the service 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vision.bundle import atomic_folder, open_bundle, seal
 from vision.image_array import ImageArray
 from vision.preprocessing import Preprocessing
 from vision.runtimes import Logits, Runtime, load_runtime
+from vision.task import Task, present_labels
 
 Probabilities = NDArray[np.float32]
 # Images on disk are read a piece at a time, so that a set larger than memory can be predicted.
@@ -26,12 +27,21 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class ImageClassifier:
-    """Bytes or pixels in, calibrated probabilities out."""
+    """Bytes or pixels in, calibrated probabilities out.
+
+    `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
+    """
 
     runtime: Runtime
     preprocessing: Preprocessing
     class_names: tuple[str, ...]
     temperature: float = 1.0
+    task: Task = "multi_class"
+    thresholds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        fitting = (0, len(self.class_names)) if self.task == "multi_label" else (0,)
+        assert len(self.thresholds) in fitting, f"{len(self.thresholds)} thresholds, allowed: {fitting}"
 
     def logits(self, images: ImageArray) -> Logits:
         """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""
@@ -39,8 +49,20 @@ class ImageClassifier:
         return np.concatenate(chunks) if chunks else np.zeros((0, len(self.class_names)), np.float32)
 
     def predict(self, images: ImageArray) -> Probabilities:
-        """Probabilities (N, K), float32 0..1, rows sum to 1, of preprocessed images (N, H, W, 3)."""
-        return softmax(self.logits(images) / np.float32(self.temperature))
+        """Probabilities (N, K), float32 0..1, of preprocessed images (N, H, W, 3).
+
+        Rows sum to 1, except of a multi-label classifier: there each is of its label alone.
+        """
+        return self.to_probabilities(self.logits(images))
+
+    def to_probabilities(self, logits: Logits) -> Probabilities:
+        """Calibrated probabilities of logits, both (N, K), float32."""
+        scaled = logits / np.float32(self.temperature)
+        return sigmoid(scaled) if self.task == "multi_label" else softmax(scaled)
+
+    def present(self, probabilities: Probabilities) -> NDArray[np.bool_]:
+        """(N, K): the labels that a multi-label classifier gives, those that reach their threshold."""
+        return present_labels(probabilities, self.thresholds)
 
     def classify(self, data: bytes) -> Probabilities:
         """Probabilities (K,) of one encoded image; ImageError where it is not one."""
@@ -49,6 +71,9 @@ class ImageClassifier:
 
     def with_temperature(self, temperature: float) -> ImageClassifier:
         return replace(self, temperature=float(temperature))
+
+    def with_thresholds(self, thresholds: Iterable[float]) -> ImageClassifier:
+        return replace(self, thresholds=tuple(float(threshold) for threshold in thresholds))
 
     def with_runtime(self, runtime: Runtime) -> ImageClassifier:
         return replace(self, runtime=runtime)
@@ -62,6 +87,8 @@ class ImageClassifier:
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "class_names": list(self.class_names),
             "temperature": self.temperature,
+            "task": self.task,
+            "thresholds": list(self.thresholds),
         }
 
     @property
@@ -91,6 +118,9 @@ class ImageClassifier:
             preprocessing=Preprocessing.model_validate(description["preprocessing"]),
             class_names=tuple(description["class_names"]),
             temperature=float(description["temperature"]),
+            # Bundles of before there was a second task do not name theirs.
+            task=description.get("task", "multi_class"),
+            thresholds=tuple(description.get("thresholds", ())),
         )
 
 
@@ -98,6 +128,13 @@ def softmax(logits: Logits) -> Probabilities:
     """Probabilities along the last axis, float32."""
     shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
     probabilities: Probabilities = (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return probabilities
+
+
+def sigmoid(logits: Logits) -> Probabilities:
+    """Probability of each label alone, float32; exact in both tails."""
+    small = np.exp(-np.abs(logits))  # never overflows
+    probabilities: Probabilities = (np.where(logits >= 0, 1, small) / (1 + small)).astype(np.float32)
     return probabilities
 
 

@@ -9,38 +9,51 @@ from numpy.typing import NDArray
 
 from vision.classifier import ImageClassifier
 from vision.manifest import Manifest
-from vision.metrics import METRICS
+from vision.metrics import measure
 from vision.prepared import prepare_images
 from vision.promotion import Scores
+from vision.task import Task, task_of
 
 
 def score_on_test(classifier: ImageClassifier, manifest: Manifest, folder: Path) -> Scores:
     """What the gate looks at, for the manifest's test images, prepared below `folder`.
 
-    A class that the classifier has never seen gets probability 0: its images count as wrong.
+    A class that the classifier has never seen gets probability 0: its images count as wrong. The manifest's
+    task is the measure: of a multi-class classifier, labels are what it gives at least 0.5; of a multi-label
+    one, the class is its likeliest label.
     """
     prepared = prepare_images(manifest.select("test"), classifier.preprocessing, folder)
-    labels = prepared.labels("test")
-    probabilities = in_classes(
-        classifier.predict(prepared.images("test")), classifier.class_names, prepared.class_names
-    )
-    return Scores(
-        accuracy=METRICS["accuracy"](labels, probabilities),
-        ece=METRICS["ece"](labels, probabilities),
-        images=len(labels),
-    )
+    labels, have, want = prepared.labels("test"), classifier.class_names, prepared.class_names
+    probabilities = in_classes(classifier.predict(prepared.images("test")), have, want, task=task_of(labels))
+    thresholds = dict(zip(have, classifier.thresholds, strict=False))
+    aligned = tuple(thresholds.get(name, 0.5) for name in want)
+    figures = {name: measure(name, labels, probabilities, thresholds=aligned) for name in ("accuracy", "ece")}
+    return Scores(**figures, images=len(labels))
 
 
 def in_classes(
-    probabilities: NDArray[np.float32], have: tuple[str, ...], want: tuple[str, ...]
+    probabilities: NDArray[np.float32],
+    have: tuple[str, ...],
+    want: tuple[str, ...],
+    *,
+    task: Task = "multi_class",
 ) -> NDArray[np.float32]:
-    """Probabilities (N, len(have)) as (N, len(want)), columns matched by name, rows scaled to sum to 1."""
+    """Probabilities (N, len(have)) as (N, len(want)), columns matched by name.
+
+    Rows are scaled to sum to 1; of a multi-label set each probability stands for itself and stays.
+    """
     if have == want:
         return probabilities
     aligned = np.zeros((len(probabilities), len(want)), np.float32)
     for column, name in enumerate(want):
         if name in have:
             aligned[:, column] = probabilities[:, have.index(name)]
+    return aligned if task == "multi_label" else _scaled(aligned, have, want)
+
+
+def _scaled(
+    aligned: NDArray[np.float32], have: tuple[str, ...], want: tuple[str, ...]
+) -> NDArray[np.float32]:
     # Nothing left: undecided among the classes it knows, so that an unknown one cannot win the tie.
     known = np.array([name in have for name in want], np.float32)
     undecided = known if known.any() else np.ones(len(want), np.float32)

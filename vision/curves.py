@@ -1,15 +1,20 @@
-"""The points of the reliability diagram and of the ROC curves, few enough to be stored and drawn."""
+"""The points of the reliability diagram and of the ROC and precision-recall curves, few enough to be drawn.
+
+Of labels (N,) and (N, K): a class against the rest is a label against its absence.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from vision.metrics import ECE_BINS, Labels, Probabilities, confidence_bins
+from vision.metrics import ECE_BINS, confidence_bins
+from vision.multi_label import as_binary
+from vision.task import Labels, Probabilities, has_class, task_of
 
 MAX_POINTS = 100
 
@@ -37,8 +42,21 @@ class RocCurve(BaseModel):
     true_positive_rate: tuple[float, ...]
 
 
+class PrecisionRecallCurve(BaseModel):
+    """One class against the rest, recall growing from 0; the average precision is of the whole curve."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    average_precision: float
+    precision: tuple[float, ...]
+    recall: tuple[float, ...]
+
+
 def reliability_bins(labels: Labels, probabilities: Probabilities) -> tuple[ReliabilityBin, ...]:
-    """The 15 bins of ECE, in order."""
+    """The 15 bins of ECE, in order; multi-label: all decisions pooled, `images` counts them."""
+    if task_of(labels) == "multi_label":
+        labels, probabilities = as_binary(labels, probabilities)
     bins = confidence_bins(probabilities)
     right = (probabilities.argmax(axis=1) == labels).astype(np.float64)
     images = np.bincount(bins, minlength=ECE_BINS)
@@ -62,12 +80,29 @@ def roc_curves(
     labels: Labels, probabilities: Probabilities, class_names: Sequence[str]
 ) -> tuple[RocCurve, ...]:
     """One curve a class, without the classes that have no positives or no negatives."""
-    curves = []
-    for k, name in enumerate(class_names):
-        positive = labels == k
-        if positive.any() and not positive.all():
-            curves.append(_roc_curve(positive, probabilities[:, k], name))
-    return tuple(curves)
+    return tuple(
+        _roc_curve(positive, scores, name)
+        for name, positive, scores in _columns(labels, probabilities, class_names)
+        if positive.any() and not positive.all()
+    )
+
+
+def precision_recall_curves(
+    labels: Labels, probabilities: Probabilities, class_names: Sequence[str]
+) -> tuple[PrecisionRecallCurve, ...]:
+    """One curve a class, without the classes that have no positives."""
+    return tuple(
+        _precision_recall_curve(positive, scores, name)
+        for name, positive, scores in _columns(labels, probabilities, class_names)
+        if positive.any()
+    )
+
+
+def _columns(
+    labels: Labels, probabilities: Probabilities, class_names: Sequence[str]
+) -> Iterator[tuple[str, NDArray[np.bool_], Probabilities]]:
+    positive = has_class(labels, len(class_names))
+    return zip(class_names, positive.T, probabilities.T, strict=True)
 
 
 def _roc_curve(positive: NDArray[np.bool_], scores: Probabilities, name: str) -> RocCurve:
@@ -83,7 +118,24 @@ def _roc_curve(positive: NDArray[np.bool_], scores: Probabilities, name: str) ->
     )
 
 
-def _thin(false_rate: NDArray[Any], true_rate: NDArray[Any]) -> NDArray[np.intp]:
+def _precision_recall_curve(
+    positive: NDArray[np.bool_], scores: Probabilities, name: str
+) -> PrecisionRecallCurve:
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(positive, scores)
+    precision, recall = precision[::-1], recall[::-1]
+    kept = _thin(recall, precision)
+    return PrecisionRecallCurve(
+        name=name,
+        average_precision=float(average_precision_score(positive, scores)),
+        precision=tuple(float(share) for share in precision[kept]),
+        recall=tuple(float(share) for share in recall[kept]),
+    )
+
+
+def _thin(across: NDArray[Any], up: NDArray[Any]) -> NDArray[np.intp]:
     """Indices of at most 100 points, both ends among them, evenly spaced along the curve's length."""
-    length = false_rate + true_rate  # both only grow
+    steps = np.abs(np.diff(across)) + np.abs(np.diff(up))
+    length = np.concatenate([[0.0], np.cumsum(steps)])
     return np.unique(np.searchsorted(length, np.linspace(0, length[-1], MAX_POINTS)).clip(0, len(length) - 1))

@@ -5,16 +5,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from vision.class_scores import (
+    ClassScores,
+    LabelCounts,
+    class_scores,
+    count_confusions,
+    count_labels,
+    label_scores,
+)
 from vision.classifier import ImageClassifier
-from vision.curves import ReliabilityBin, RocCurve, reliability_bins, roc_curves
+from vision.curves import (
+    PrecisionRecallCurve,
+    ReliabilityBin,
+    RocCurve,
+    precision_recall_curves,
+    reliability_bins,
+    roc_curves,
+)
 from vision.errors import DataError
 from vision.image_array import ImageArray
-from vision.intervals import MetricEstimate, estimate_all, wilson_interval
-from vision.metrics import Labels, Probabilities, check_predictions
+from vision.intervals import MetricEstimate, estimate_all
+from vision.metrics import check_predictions
 from vision.promotion import Scores
+from vision.task import Labels, Probabilities, Task, has_class, present_labels, task_of
+
+__all__ = [
+    "ClassScores",
+    "Confusion",
+    "Evaluation",
+    "LabelCounts",
+    "ModelFacts",
+    "evaluate_classifier",
+    "evaluate_predictions",
+]
 
 
 class ModelFacts(BaseModel):
@@ -28,18 +53,6 @@ class ModelFacts(BaseModel):
     parameters: int | None = None
     size_bytes: int | None = None
     latency_ms: float | None = None
-
-
-class ClassScores(BaseModel):
-    """One class: the share of its images found (recall) and of right answers among those naming it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    support: int
-    precision: float
-    recall: MetricEstimate
-    f1: float
 
 
 class Confusion(BaseModel):
@@ -58,14 +71,18 @@ class Evaluation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    task: Task = "multi_class"
     images: int
     class_names: tuple[str, ...]
+    thresholds: tuple[float, ...] = ()  # multi-label: one a class
     model: ModelFacts
     metrics: dict[str, MetricEstimate]
     per_class: tuple[ClassScores, ...]
-    confusion: tuple[tuple[int, ...], ...]  # row: true class, column: answer
+    confusion: tuple[tuple[int, ...], ...]  # row: true class, column: answer; multi-label: ()
+    label_counts: tuple[LabelCounts, ...] = ()  # multi-class: ()
     reliability: tuple[ReliabilityBin, ...]
     roc: tuple[RocCurve, ...]
+    precision_recall: tuple[PrecisionRecallCurve, ...] = ()
 
     @property
     def scores(self) -> Scores:
@@ -74,7 +91,9 @@ class Evaluation(BaseModel):
         return Scores(**values, images=self.images)
 
     def top_confusions(self, limit: int) -> tuple[Confusion, ...]:
-        """The pairs (true class, wrong answer) that occur, most frequent first."""
+        """The pairs (true class, wrong answer) that occur, most frequent first; none of a multi-label set."""
+        if not self.confusion:
+            return ()
         matrix = np.array(self.confusion)
         wrong = matrix * (1 - np.eye(len(matrix), dtype=int))
         order = np.argsort(-wrong, axis=None, kind="stable")[:limit]
@@ -94,27 +113,46 @@ def evaluate_predictions(
     labels: Labels,
     class_names: Sequence[str],
     *,
+    thresholds: tuple[float, ...] = (),
     resamples: int = 300,
     seed: int = 0,
     model: ModelFacts | None = None,
 ) -> Evaluation:
-    """The evaluation of probabilities (N, K) against labels (N,), 0..K-1; DataError where they do not fit."""
+    """The evaluation of probabilities (N, K) against labels (N,), 0..K-1, or (N, K), 0 or 1.
+
+    Thresholds matter to labels (N, K) only: one a label, or none for 0.5 each. DataError where these do not
+    fit each other.
+    """
     check_predictions(labels, probabilities)
-    if len(class_names) != probabilities.shape[1]:
-        raise DataError(
-            f"{len(class_names)} class names do not fit probabilities of shape {probabilities.shape}"
-        )
-    confusion = confusion_counts(labels, probabilities.argmax(axis=1), len(class_names))
+    _check_names(class_names, thresholds, probabilities.shape[1])
+    several, classes = task_of(labels) == "multi_label", len(class_names)
+    limits = thresholds or (0.5,) * classes if several else ()
+    answers = probabilities.argmax(axis=1)
+    given = present_labels(probabilities, limits) if several else has_class(answers, classes)
+    counts = count_labels(has_class(labels, classes), given, class_names)
+    curves = precision_recall_curves(labels, probabilities, class_names)
     return Evaluation(
+        task=task_of(labels),
         images=len(labels),
         class_names=tuple(class_names),
+        thresholds=limits,
         model=model or ModelFacts(),
-        metrics=estimate_all(labels, probabilities, resamples=resamples, seed=seed),
-        per_class=_class_scores(confusion, class_names),
-        confusion=tuple(tuple(int(count) for count in row) for row in confusion),
+        metrics=estimate_all(labels, probabilities, thresholds=limits, resamples=resamples, seed=seed),
+        per_class=label_scores(counts, curves, limits) if several else class_scores(counts),
+        confusion=() if several else count_confusions(labels, answers, classes),
+        label_counts=counts if several else (),
         reliability=reliability_bins(labels, probabilities),
         roc=roc_curves(labels, probabilities, class_names),
+        precision_recall=curves,
     )
+
+
+def _check_names(class_names: Sequence[str], thresholds: tuple[float, ...], classes: int) -> None:
+    if len(class_names) != classes or len(thresholds) not in (0, classes):
+        raise DataError(
+            f"{len(class_names)} class names and {len(thresholds)} thresholds do not fit probabilities of"
+            f" {classes} classes: allowed are {classes} names, and {classes} thresholds or none"
+        )
 
 
 def evaluate_classifier(
@@ -128,7 +166,7 @@ def evaluate_classifier(
 ) -> Evaluation:
     """The evaluation of a classifier on preprocessed images (N, H, W, 3), uint8.
 
-    Runtime, precision and temperature are the classifier's own, whatever `model` says of them.
+    Runtime, precision, temperature and thresholds are the classifier's own; `model` says the rest.
     """
     known = {
         "runtime": classifier.runtime.name,
@@ -139,33 +177,8 @@ def evaluate_classifier(
         classifier.predict(images),
         labels,
         classifier.class_names,
+        thresholds=classifier.thresholds,
         resamples=resamples,
         seed=seed,
         model=(model or ModelFacts()).model_copy(update=known),
     )
-
-
-def confusion_counts(labels: Labels, answers: Labels, classes: int) -> NDArray[np.int64]:
-    """Images (K, K) of each true class (row) that were given each answer (column)."""
-    from sklearn.metrics import confusion_matrix
-
-    counts: NDArray[np.int64] = confusion_matrix(labels, answers, labels=range(classes))
-    return counts
-
-
-def _class_scores(confusion: NDArray[np.int64], class_names: Sequence[str]) -> tuple[ClassScores, ...]:
-    scores = []
-    for k, name in enumerate(class_names):
-        right, support, answered = (
-            int(count) for count in (confusion[k, k], confusion[k].sum(), confusion[:, k].sum())
-        )
-        scores.append(
-            ClassScores(
-                name=name,
-                support=support,
-                precision=right / max(1, answered),
-                recall=wilson_interval(right, support),
-                f1=2 * right / max(1, support + answered),
-            )
-        )
-    return tuple(scores)

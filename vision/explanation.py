@@ -46,7 +46,8 @@ def activation_maps(
             return ActivationMaps(GRAD_CAM, _scaled(grad_cam(model, features, images, indices)))
     from vision.occlusion import occlusion_sensitivity
 
-    return ActivationMaps(OCCLUSION, _scaled(occlusion_sensitivity(classifier.logits, images, indices)))
+    falls = occlusion_sensitivity(classifier.logits, images, indices, task=classifier.task)
+    return ActivationMaps(OCCLUSION, _scaled(falls))
 
 
 def overlay(image: NDArray[np.uint8], activation: Maps) -> NDArray[np.uint8]:

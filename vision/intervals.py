@@ -6,14 +6,15 @@ bootstrap has none. The others take a seeded percentile bootstrap over images (E
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from vision.metrics import METRICS, Labels, Probabilities, check_predictions
+from vision.metrics import Answers, answers_for, check_predictions, metrics_of
 from vision.resampling import RESAMPLED, Counts
+from vision.task import Labels, Probabilities
 
 LEVEL = 0.95
 SHARES_OF_IMAGES = ("accuracy", "top_5_accuracy")
@@ -42,25 +43,36 @@ def wilson_interval(successes: int, trials: int) -> MetricEstimate:
 
 
 def estimate(
-    metric: str, labels: Labels, probabilities: Probabilities, *, resamples: int = 300, seed: int = 0
+    metric: str,
+    labels: Labels,
+    probabilities: Probabilities,
+    *,
+    thresholds: tuple[float, ...] = (),
+    resamples: int = 300,
+    seed: int = 0,
 ) -> MetricEstimate:
-    """One metric of METRICS with its interval."""
-    return estimate_all(labels, probabilities, metrics=(metric,), resamples=resamples, seed=seed)[metric]
+    """One metric of the table that fits the labels, with its interval."""
+    return estimate_all(
+        labels, probabilities, thresholds=thresholds, metrics=(metric,), resamples=resamples, seed=seed
+    )[metric]
 
 
 def estimate_all(
     labels: Labels,
     probabilities: Probabilities,
     *,
-    metrics: Sequence[str] = tuple(METRICS),
+    thresholds: tuple[float, ...] = (),
+    metrics: Sequence[str] | None = None,
     resamples: int = 300,
     seed: int = 0,
 ) -> dict[str, MetricEstimate]:
-    """Every metric with its interval, by its name; all of them see the same resamples."""
+    """Every metric of the labels' task with its interval, by its name; all of them see the same resamples."""
     check_predictions(labels, probabilities)
-    values = {name: METRICS[name](labels, probabilities) for name in metrics}
-    drawn = [name for name in metrics if name not in SHARES_OF_IMAGES]
-    spread = _resampled(drawn, labels, probabilities, _draw(len(labels), resamples, seed))
+    table = metrics_of(labels)
+    answers = {name: answers_for(name, labels, probabilities, thresholds) for name in metrics or table}
+    values = {name: table[name](labels, answer) for name, answer in answers.items()}
+    drawn = {name: answer for name, answer in answers.items() if name not in SHARES_OF_IMAGES}
+    spread = _resampled(labels, drawn, _draw(len(labels), resamples, seed))
     images = len(labels)
     return {
         name: _percentiles(value, spread[name])
@@ -80,24 +92,25 @@ def _draw(images: int, resamples: int, seed: int) -> Iterator[Counts]:
 
 
 def _resampled(
-    names: Sequence[str], labels: Labels, probabilities: Probabilities, blocks: Iterator[Counts]
+    labels: Labels, answers: Mapping[str, Answers], blocks: Iterator[Counts]
 ) -> dict[str, NDArray[np.float64]]:
-    if not names:
+    if not answers:
         return {}
-    parts = [[resample_metric(name, labels, probabilities, counts) for name in names] for counts in blocks]
+    parts = [
+        [resample_metric(name, labels, answer, counts) for name, answer in answers.items()]
+        for counts in blocks
+    ]
     return {
-        name: np.concatenate(column) for name, column in zip(names, zip(*parts, strict=True), strict=True)
+        name: np.concatenate(column) for name, column in zip(answers, zip(*parts, strict=True), strict=True)
     }
 
 
-def resample_metric(
-    name: str, labels: Labels, probabilities: Probabilities, counts: Counts
-) -> NDArray[np.float64]:
+def resample_metric(name: str, labels: Labels, answers: Answers, counts: Counts) -> NDArray[np.float64]:
     """The metric's value (R,) in each resample; counts (R, N)."""
     if name in RESAMPLED:
-        return RESAMPLED[name](labels, probabilities, counts)
+        return RESAMPLED[name](labels, answers, counts)
     rows = (np.repeat(np.arange(len(labels)), row.astype(int)) for row in counts)
-    return np.array([METRICS[name](labels[row], probabilities[row]) for row in rows])
+    return np.array([metrics_of(labels)[name](labels[row], answers[row]) for row in rows])
 
 
 def _percentiles(value: float, resampled: NDArray[np.float64]) -> MetricEstimate:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from vision.task import Task
+
 # Cells a side of the grid: about 4 pixels each, no fewer than 4 and no more than 8 of them, so that an
 # image costs 16 to 64 answers.
 CELL_PIXELS = 4
@@ -21,18 +23,22 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def occlusion_sensitivity(
-    logits: Predict, images: NDArray[np.uint8], class_indices: NDArray[np.int64]
+    logits: Predict,
+    images: NDArray[np.uint8],
+    class_indices: NDArray[np.int64],
+    *,
+    task: Task = "multi_class",
 ) -> NDArray[np.float32]:
     """Maps (N, H, W), float32: the fall of the class's log-odds when the patch there is hidden.
 
     Log-odds and not probability, which stays at 1.0 through many a patch where the model is sure.
     """
-    unhidden = _log_odds(logits(images), class_indices)
+    unhidden = _log_odds(logits(images), class_indices, task)
     maps = []
     for image, index, whole in zip(images, class_indices, unhidden, strict=True):
         rows, columns = (_cells(side) for side in image.shape[:2])
         answers = logits(_hide_each(image, rows, columns))
-        falls = whole - _log_odds(answers, np.full(len(answers), index))
+        falls = whole - _log_odds(answers, np.full(len(answers), index), task)
         maps.append(_resize(falls.reshape(len(rows), len(columns)), image.shape[:2]))
     return np.stack(maps)
 
@@ -60,9 +66,13 @@ def _hide_each(
     return copies
 
 
-def _log_odds(logits: NDArray[np.float32], class_indices: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(N,): the class's logit less the log-sum-exp of the others."""
+def _log_odds(
+    logits: NDArray[np.float32], class_indices: NDArray[np.int64], task: Task
+) -> NDArray[np.float32]:
+    """(N,): the class's logit less the log-sum-exp of the others; a label's logit is its log-odds already."""
     rows = np.arange(len(logits))
+    if task == "multi_label":
+        return logits[rows, class_indices]
     others = logits.copy()
     others[rows, class_indices] = -np.inf
     odds: NDArray[np.float32] = logits[rows, class_indices] - np.logaddexp.reduce(others, axis=1)

@@ -10,29 +10,36 @@ import yaml
 from data_contracts.breaches import ValidationReport
 from data_contracts.validation import validate_tables
 
+LEGAL = 6
 CONTRACT = Path(__file__).parents[2] / "data_contracts" / "predictions.yaml"
 
 
 def answers() -> pd.DataFrame:
-    """Four answers, one of each kind that is legal."""
+    """Six answers, one of each kind that is legal: four of one class, two of several labels."""
     return pd.DataFrame(
         {
-            "path": [f"{number}.png" for number in range(4)],
-            "class": ["cat", "dog", "", "cat"],
-            "confidence": [0.0, 1.0, 0.5, 0.998],
-            "probability_sum": [1.0, 0.9991, 1.0009, 1.0],
+            "path": [f"{number}.png" for number in range(LEGAL)],
+            "task": ["multi_class"] * 4 + ["multi_label"] * 2,
+            "class": ["cat", "dog", "", "cat", "cat|dog", ""],
+            "confidence": [0.0, 1.0, 0.5, 0.998, 0.98, 0.1],
+            "lowest_probability": [0.0, 0.0, 0.2, 0.001, 0.97, 0.0],
+            "probability_sum": [1.0, 0.9991, 1.0009, 1.0, 2.9, 0.15],
             "model": "pets",
             "version": 3,
-            "milliseconds": [0.0, 2.1, 1.9, 500.0],
+            "milliseconds": [0.0, 2.1, 1.9, 500.0, 2.0, 2.0],
         }
     )
 
 
 # (expectation, column, a value that breaks it, severity), in the order of the contract
 BAD = [
+    ("expect_column_values_to_not_be_null", "task", None, "critical"),
+    ("expect_column_values_to_be_in_set", "task", "regression", "critical"),
     ("expect_column_values_to_not_be_null", "class", None, "critical"),
     ("expect_column_values_to_not_be_null", "confidence", None, "critical"),
     ("expect_column_values_to_be_between", "confidence", 1.01, "critical"),
+    ("expect_column_values_to_not_be_null", "lowest_probability", None, "critical"),
+    ("expect_column_values_to_be_between", "lowest_probability", -0.01, "critical"),
     ("expect_column_values_to_not_be_null", "probability_sum", None, "critical"),
     ("expect_column_values_to_be_between", "probability_sum", 0.98, "critical"),
     ("expect_column_values_to_not_be_null", "model", None, "critical"),
@@ -48,7 +55,7 @@ def validate(table: pd.DataFrame, folder: Path) -> ValidationReport:
 def bad_answers() -> pd.DataFrame:
     """Good answers, then one for each row of BAD."""
     table = pd.concat([answers(), *[answers().head(1)] * len(BAD)], ignore_index=True).astype(object)
-    for row, (_, column, value, _) in enumerate(BAD, start=4):
+    for row, (_, column, value, _) in enumerate(BAD, start=LEGAL):
         table.loc[row, ["path", column]] = [f"bad{row}.png", value]
     return table
 
@@ -69,7 +76,7 @@ def test_each_bad_answer_breaks_its_expectation_alone(tmp_path: Path) -> None:
     ]
     expected = [
         (kind, column, (f"bad{row}.png",), severity)
-        for row, (kind, column, _, severity) in enumerate(BAD, start=4)
+        for row, (kind, column, _, severity) in enumerate(BAD, start=LEGAL)
     ]
     assert found == expected
 

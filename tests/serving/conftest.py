@@ -25,13 +25,16 @@ from vision.bundle import bundle_digest
 from vision.classifier import ImageClassifier
 from vision.golden import hostile_images
 from vision.preprocessing import Preprocessing
+from vision.task import Task
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "siks", "seven", "eight", "nueve")
 MAX_PIXELS = 1_000_000
 
 
-def make_classifier(seed: int) -> ImageClassifier:
+def make_classifier(
+    seed: int, *, task: Task = "multi_class", thresholds: tuple[float, ...] = ()
+) -> ImageClassifier:
     """A linear model over 8x8 pixels: every pixel, channel and orientation moves the answer."""
     import openvino as ov
     import openvino.opset13 as op
@@ -46,6 +49,8 @@ def make_classifier(seed: int) -> ImageClassifier:
         OpenVINORuntime(ov.Model([op.result(logits)], [images], "linear"), "float32"),
         Preprocessing(image_size=(8, 8), max_pixels=MAX_PIXELS),
         CLASS_NAMES,
+        task=task,
+        thresholds=thresholds,
     )
 
 
@@ -55,9 +60,11 @@ class Registry:
 
     workspace: Workspace
     model: str = "digits"
+    task: Task = "multi_class"
+    thresholds: tuple[float, ...] = ()
 
     def store(self, version: int) -> ChampionPointer:
-        classifier = make_classifier(version)
+        classifier = make_classifier(version, task=self.task, thresholds=self.thresholds)
         digest = store_bundle(self.workspace, self.model, version, classifier, samples={}, description={})
         return ChampionPointer(self.model, version, digest)
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from registry.pointer import bundle_path
 from registry.workspace import Workspace
-from serving.schema import Classification, ErrorAnswer
+from serving.schema import ErrorAnswer, OneClass
 from vision.classifier import ImageClassifier
 
 MAX_BODY_BYTES = 300_000
@@ -70,7 +70,7 @@ def ask(service, way: str, data: bytes) -> httpx.Response:
 def test_answer_equals_the_classifier(service, champion, encoded, name, way) -> None:
     expected = champion.classify(encoded[name])
 
-    answer = Classification.model_validate_json(ask(service, way, encoded[name]).content)
+    answer = OneClass.model_validate_json(ask(service, way, encoded[name]).content)
 
     received = {entry.name: np.float32(entry.probability) for entry in answer.classes}
     assert received == dict(zip(champion.class_names, expected, strict=True))
@@ -263,8 +263,8 @@ def test_openapi_describes_classify(service, path) -> None:
     bodies = {"multipart/form-data", "application/json", "image/*", "application/octet-stream"}
     assert set(operation["requestBody"]["content"]) == bodies
     assert operation["parameters"][0]["name"] == "top_k"
-    assert {"model", "version", "class", "confidence", "classes", "milliseconds"} == set(
-        document["components"]["schemas"]["Classification"]["properties"]
+    assert {"model", "version", "task", "class", "confidence", "classes", "milliseconds"} == set(
+        document["components"]["schemas"]["OneClass"]["properties"]
     )
     references = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
     assert references <= set(document["components"]["schemas"])

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import httpx
 import numpy as np
 import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
 
 from registry.pointer import bundle_path
-from serving.schema import Classification, ErrorAnswer
+from serving.schema import Classification, ErrorAnswer, SeveralLabels
 from vision.classifier import ImageClassifier
 
 Ask = Callable[..., list[httpx.Response]]
@@ -63,7 +67,8 @@ def test_answer_is_the_champions(ask, registry, encoded) -> None:
 
     [response] = ask(post(encoded["cmyk.jpg"], "/v1/classify?top_k=10"))
 
-    answer = Classification.model_validate_json(response.content)
+    answer = Classification.model_validate_json(response.content).root
+    assert answer.task == "multi_class"
     received = {entry.name: np.float32(entry.probability) for entry in answer.classes}
     assert received == dict(zip(champion.class_names, champion.classify(encoded["cmyk.jpg"]), strict=True))
 
@@ -88,7 +93,7 @@ def test_two_champions_ask_for_the_models_name(ask, registry, make_registry) -> 
 
 def test_a_fault_of_ours_is_an_answer_without_its_cause(ask, registry, encoded, monkeypatch) -> None:
     registry.promote(1)
-    monkeypatch.setattr("serving.api.top_classes", lambda *_: 1 / 0)
+    monkeypatch.setattr("serving.api.describe", lambda *_: 1 / 0)
 
     [response, metrics] = ask(post(encoded["noise.png"]), get("/metrics"))
 
@@ -105,6 +110,65 @@ def test_an_answer_that_takes_too_long_is_given_up(ask, registry, encoded, monke
     [response] = ask(post(encoded["noise.png"]), SIGHTLINE_ANSWER_SECONDS="0.05")
 
     assert (response.status_code, response.json()["error"]["code"]) == (504, "timeout")
+
+
+@pytest.fixture
+def labelling(registry) -> ImageClassifier:
+    """Version 1 of digits, which gives an image any number of labels: every second one never."""
+    replace(registry, task="multi_label", thresholds=(0.5, 1.0) * 5).promote(1)
+    return ImageClassifier.load(bundle_path(registry.workspace, "digits", 1))
+
+
+def test_several_labels_are_those_that_reach_their_threshold(ask, labelling, encoded) -> None:
+    probabilities = labelling.classify(encoded["photo.jpg"])
+    likely = [k for k in np.argsort(-probabilities) if k % 2 == 0 and probabilities[k] >= 0.5]
+
+    [response] = ask(post(encoded["photo.jpg"], "/v1/classify?top_k=10"))
+
+    answer = SeveralLabels.model_validate_json(response.content)
+    assert answer.labels == [labelling.class_names[k] for k in likely]
+    assert len(likely) > 1  # else this test shows nothing
+    received = {entry.name: np.float32(entry.probability) for entry in answer.classes}
+    assert received == dict(zip(labelling.class_names, probabilities, strict=True))
+    assert {entry.name for entry in answer.classes if entry.present} == set(answer.labels)
+
+
+def test_labels_are_all_named_however_few_classes_are_listed(ask, labelling, encoded) -> None:
+    few, all_of_them = ask(*(post(encoded["photo.jpg"], f"/v1/classify?top_k={count}") for count in (1, 10)))
+
+    assert few.json()["labels"] == all_of_them.json()["labels"]
+    assert few.json()["classes"] == all_of_them.json()["classes"][:1]
+
+
+def test_every_label_of_an_image_is_counted(ask, labelling, encoded) -> None:
+    response, metrics = ask(post(encoded["photo.jpg"]), get("/metrics"))
+
+    counted = set(re.findall(r'sightline_predictions_total\{class_name="(\w*)"', metrics.text))
+    assert counted == set(response.json()["labels"])
+
+
+def test_an_image_without_any_label_is_an_answer_and_is_counted(ask, registry, encoded) -> None:
+    replace(registry, task="multi_label", thresholds=(1.0,) * 10).promote(1)
+
+    response, metrics = ask(post(encoded["photo.jpg"]), get("/metrics"))
+
+    assert SeveralLabels.model_validate_json(response.content).labels == []
+    assert 'sightline_predictions_total{class_name="",model="digits",version="1"} 1.0' in metrics.text
+
+
+@pytest.mark.parametrize("task", ["multi_class", "multi_label"])
+def test_openapi_is_valid_and_describes_the_answer(ask, registry, encoded, task) -> None:
+    replace(registry, task=task).promote(1)
+
+    described, answer = (
+        response.json() for response in ask(get("/openapi.json"), post(encoded["photo.jpg"]))
+    )
+
+    validate(described)
+    schema = {"$ref": "#/components/schemas/Classification", "components": described["components"]}
+    OAS31Validator(schema).validate(answer)
+    assert answer["task"] == task
+    assert not OAS31Validator(schema).is_valid(answer | {"task": "another"})
 
 
 FORBIDDEN = ("tensorflow", "keras", "zenml", "mlflow", "great_expectations", "pandas", "sklearn", "nncf")

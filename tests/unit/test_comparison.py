@@ -9,6 +9,7 @@ from PIL import Image
 from vision.classifier import ImageClassifier
 from vision.comparison import in_classes, score_on_test
 from vision.ingest import read_images
+from vision.manifest import Manifest
 from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
 from vision.sources.listing import ListedImage, Listing
@@ -70,3 +71,50 @@ def test_in_classes_gives_what_is_left_of_a_dropped_class_to_the_others():
 def test_in_classes_without_a_common_class_is_undecided():
     aligned = in_classes(np.array([[1.0, 0.0]], np.float32), ("a", "b"), ("c", "d"))
     assert aligned == pytest.approx(np.array([[0.5, 0.5]]))
+
+
+def test_in_classes_leaves_the_probabilities_of_labels_as_they_are():
+    probabilities = np.array([[0.2, 0.9, 0.8]], np.float32)
+    aligned = in_classes(probabilities, ("a", "b", "c"), ("c", "d", "a"), task="multi_label")
+    assert aligned == pytest.approx(np.array([[0.8, 0.0, 0.2]]))
+
+
+@pytest.fixture
+def several_labels(manifest):
+    """The same images; those that were blue are without a label, the green ones have red too."""
+    table = manifest.table.replace({"label": {"blue": "", "green": "green|red"}})
+    return Manifest(manifest.root, table, is_multi_label=True)
+
+
+def labelling_champion(*class_names, thresholds=()):
+    """Of a plain image one logit is 255, the others are 0, which is a probability of 0.5."""
+    preprocessing = Preprocessing(image_size=(4, 6))
+    return ImageClassifier(
+        BrightestChannel(), preprocessing, class_names, task="multi_label", thresholds=thresholds
+    )
+
+
+def test_score_on_test_gives_labels_their_own_thresholds(several_labels, tmp_path):
+    """With green above 0.5 and red at it, green images are given both, and red ones red alone."""
+    champion = labelling_champion("red", "green", "blue", thresholds=(0.5, 0.6, 0.6))
+    scores = score_on_test(champion, several_labels, tmp_path / "prepared")
+    assert scores.accuracy == pytest.approx(4 / 6)  # the blue images are given red, and have nothing
+    lower = labelling_champion("red", "green", "blue")
+    assert score_on_test(lower, several_labels, tmp_path / "prepared").accuracy == pytest.approx(2 / 6)
+
+
+def test_score_on_test_counts_an_unknown_label_as_absent(several_labels, tmp_path):
+    champion = labelling_champion("red", "yellow", "blue", thresholds=(0.5, 0.5, 0.6))
+    scores = score_on_test(champion, several_labels, tmp_path / "prepared")
+    assert scores.accuracy == pytest.approx(2 / 6)  # the red images; the green ones are given red alone
+
+
+def test_score_on_test_compares_champions_of_either_task(several_labels, manifest, tmp_path):
+    """A champion of classes gives one label: two, as the green images have, it cannot give.
+
+    Those that it calls blue have none of the labels that are asked. One of labels takes its likeliest.
+    """
+    of_classes = score_on_test(champion("red", "green", "blue"), several_labels, tmp_path / "prepared")
+    assert of_classes.accuracy == pytest.approx(4 / 6)
+    of_labels = score_on_test(labelling_champion("red", "green", "blue"), manifest, tmp_path / "prepared")
+    assert of_labels.accuracy == 1.0

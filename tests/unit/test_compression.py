@@ -1,5 +1,7 @@
 """Every runtime gives the Keras model's answers; the choice keeps to the budget; golden vectors bite."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -17,6 +19,11 @@ from vision.runtimes import RUNTIMES
 from vision.runtimes.keras_runtime import KerasRuntime
 
 SIDE, CLASSES = 16, 3
+# Two convert in seconds; the others take 10 to 60 seconds each.
+OTHERS = [
+    name if name.startswith("reference") else pytest.param(name, marks=pytest.mark.slow)
+    for name in sorted(set(ARCHITECTURES) - {"residual"})
+]
 COMPILED = tuple(name for name in RUNTIMES if name != "keras")
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)
 
@@ -46,15 +53,17 @@ def test_every_runtime_gives_the_answers_of_keras(original, candidates):
         assert np.abs(candidate.predict(IMAGES) - expected).max() < tolerance
 
 
-@pytest.mark.parametrize("name", sorted(set(ARCHITECTURES) - {"residual"}))
+@pytest.mark.parametrize("name", OTHERS)
 def test_every_architecture_converts(name):
     keras.utils.set_random_seed(0)
-    model = ARCHITECTURES[name].build((SIDE, SIDE, 3), CLASSES)
-    trained = ImageClassifier(KerasRuntime(model), Preprocessing(image_size=(SIDE, SIDE)), ("a", "b", "c"))
-    expected = trained.predict(IMAGES)
-    for candidate in convert(trained, IMAGES, COMPILED):
+    side = max(SIDE, ARCHITECTURES[name].smallest_side)
+    images = np.random.default_rng(0).integers(0, 256, (40, side, side, 3), dtype=np.uint8)
+    model = ARCHITECTURES[name].build((side, side, 3), CLASSES)
+    trained = ImageClassifier(KerasRuntime(model), Preprocessing(image_size=(side, side)), ("a", "b", "c"))
+    expected = trained.predict(images)
+    for candidate in convert(trained, images, COMPILED):
         tolerance = 1e-4 if candidate.runtime.precision == "float32" else 0.05
-        assert np.abs(candidate.predict(IMAGES) - expected).max() < tolerance
+        assert np.abs(candidate.predict(images) - expected).max() < tolerance
 
 
 def test_every_runtime_answers_the_same_for_one_image_and_for_many(original, candidates):
@@ -72,6 +81,23 @@ def test_every_runtime_is_the_same_after_saving(original, candidates, tmp_path):
         assert np.array_equal(loaded.predict(IMAGES), classifier.predict(IMAGES))
         assert loaded.temperature == 1.5 and loaded.class_names == ("a", "b", "c")
         assert loaded.preprocessing == classifier.preprocessing
+
+
+def test_task_and_thresholds_survive_saving(candidates, tmp_path):
+    labelling = replace(candidates[0], task="multi_label").with_thresholds((0.2, 0.5, 0.7))
+    digest = labelling.save(tmp_path / "bundle")
+    loaded = ImageClassifier.load(tmp_path / "bundle")
+    assert (loaded.task, loaded.thresholds) == ("multi_label", (0.2, 0.5, 0.7))
+    assert np.array_equal(loaded.predict(IMAGES), labelling.predict(IMAGES))
+    assert loaded.digest == digest
+
+
+def test_bundle_of_before_there_were_tasks_is_multi_class(candidates, tmp_path):
+    description = candidates[0].write_files(tmp_path)
+    seal(tmp_path, {key: description[key] for key in description if key not in ("task", "thresholds")})
+    loaded = ImageClassifier.load(tmp_path)
+    assert (loaded.task, loaded.thresholds) == ("multi_class", ())
+    assert np.array_equal(loaded.predict(IMAGES), candidates[0].predict(IMAGES))
 
 
 def test_compiled_classifiers_keep_their_digest(candidates, tmp_path):
@@ -120,6 +146,28 @@ def test_choose_fastest_keeps_to_the_budget(original, budget, expected):
     assert chosen.runtime.precision == table.chosen.precision == expected
     assert table.rows[2].accuracy_drop_points == pytest.approx(5.0)
     assert [row.size_bytes for row in table.rows] == [4, 4, 4]
+
+
+def test_choose_fastest_judges_labels_by_whole_images(original):
+    """Each image is given one label; one of the twenty has two more."""
+    labels = np.arange(20) % CLASSES
+    has = np.eye(CLASSES, dtype=int)[labels]
+    has[0] = 1
+    # Logits are 1 and 0, so probabilities 0.73 and 0.5: the thresholds tell them apart.
+    several = replace(original.with_temperature(1), task="multi_label").with_thresholds((0.6,) * CLASSES)
+    keras_like = several.with_runtime(FixedRuntime("keras", "float32", labels, 1))
+    converted = [several.with_runtime(FixedRuntime("litert", "float32", labels, 0))]
+    validation = LabelledImages(IMAGES[:20], has)
+    _, table = choose_fastest(keras_like, converted, validation, max_accuracy_drop=0)
+    assert [row.accuracy for row in table.rows] == [0.95, 0.95]
+
+
+def test_golden_vectors_hold_for_labels(candidates, tmp_path):
+    labelling = replace(candidates[0], task="multi_label")
+    write_golden(labelling, {}, tmp_path)
+    check_golden(labelling, tmp_path)
+    with pytest.raises(BundleError, match="probabilities of golden image"):
+        check_golden(candidates[0], tmp_path)
 
 
 def test_golden_vectors_come_out_right_where_nothing_changed(candidates, tmp_path):

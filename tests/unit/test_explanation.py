@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 from vision.classifier import ImageClassifier
 from vision.explanation import GRAD_CAM, OCCLUSION, activation_maps, overlay
+from vision.occlusion import occlusion_sensitivity
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
 
@@ -116,6 +117,27 @@ def test_maps_depend_on_the_class_asked() -> None:
     maps = activation_maps(classifier_of(RedRuntime()), images_with_cue()[[0, 0]], np.array([0, 1])).maps
     assert maps[0].max() == 0  # nothing in the image speaks for "nothing"
     assert maps[1].max() == 1
+
+
+def test_label_is_explained_by_its_own_logit_alone() -> None:
+    # Hiding the cue lowers the other logit: of two classes that speaks against the first, of labels not.
+    classifier = replace(classifier_of(RedRuntime()), task="multi_label")
+    maps = activation_maps(classifier, images_with_cue(), np.array([1, 1])).maps
+    assert_cue_is_found(maps)
+    falls = [
+        occlusion_sensitivity(RedRuntime().logits, images_with_cue(), np.array([0, 0]), task=task)
+        for task in ("multi_class", "multi_label")
+    ]
+    assert falls[0].min() < 0
+    assert not falls[1].any()
+
+
+@pytest.mark.parametrize("head", ["flatten", "pool"])
+def test_grad_cam_of_a_label_finds_the_cue(head: str) -> None:
+    classifier = replace(classifier_of(KerasRuntime(red_detector(head))), task="multi_label")
+    found = activation_maps(classifier, images_with_cue(), np.array([1, 1]))
+    assert found.method == GRAD_CAM
+    assert_cue_is_found(found.maps)
 
 
 def test_keras_model_without_feature_maps_is_occluded() -> None:

@@ -11,11 +11,20 @@ import pytest
 from tests.unit.html_page import Page
 from vision.evaluation import Evaluation, ModelFacts, evaluate_predictions
 from vision.intervals import MetricEstimate
-from vision.metrics import METRICS
-from vision.report import AugmentationExample, CompressionRow, Prediction, Report, render_report
+from vision.metrics import METRICS, MULTI_LABEL_METRICS
+from vision.report import (
+    AugmentationExample,
+    CompressionRow,
+    Prediction,
+    Report,
+    SearchSummary,
+    render_report,
+)
+from vision.report.findings import findings, headline
 from vision.report.images import thumbnail
+from vision.report.metric_words import METRIC_WORDS, TILES
 from vision.report.plots import drawable_names
-from vision.report.wording import findings, headline, interval, number, percent, size
+from vision.report.wording import interval, number, percent, size
 
 HOSTILE = (
     "<b>bold</b>",
@@ -39,7 +48,8 @@ def evaluation_of(class_names: tuple[str, ...], *, images: int = 200, right: flo
 def full_report(class_names: tuple[str, ...], side: int = 28) -> Report:
     evaluation = evaluation_of(class_names)
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    shown = Prediction(pixels, class_names[0], class_names[1], 0.913, "test/a.png", overlay=pixels)
+    true, predicted = class_names[:1], class_names[1:2]
+    shown = Prediction(pixels, true, predicted, predicted[0], 0.913, "test/a.png", overlay=pixels)
     return Report(
         title="digits",
         evaluation=evaluation,
@@ -95,7 +105,8 @@ def test_report_escapes_names_and_draws_them_all() -> None:
 
 
 def test_report_leaves_out_what_is_not_given() -> None:
-    page = Page(render_report(Report(title="bare", evaluation=evaluation_of(("a", "b")))))
+    nothing_tried = SearchSummary("accuracy", (), {})
+    page = Page(render_report(Report("bare", evaluation_of(("a", "b")), search=nothing_tried)))
     assert page.sections == ["metrics", "confusion", "classes", "curves", "data"]
 
 
@@ -117,10 +128,15 @@ def test_report_takes_degenerate_evaluations(case: str) -> None:
 
 
 def test_every_metric_stands_in_the_table_under_a_name_of_its_own(html: str) -> None:
-    from vision.report.wording import METRIC_WORDS
+    assert all(words.name in html for words in METRIC_WORDS["multi_class"].values())
 
-    assert set(METRIC_WORDS) == set(METRICS)
-    assert all(name in html for name, _, _ in METRIC_WORDS.values())
+
+@pytest.mark.parametrize(
+    ("task", "metrics"), [("multi_class", METRICS), ("multi_label", MULTI_LABEL_METRICS)]
+)
+def test_every_metric_has_words(task, metrics) -> None:
+    assert set(METRIC_WORDS[task]) == set(metrics)
+    assert set(TILES[task]) < set(metrics)
 
 
 def test_headline_says_images_share_and_interval() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable, Measurement
 from vision.decoding import Pixels
+from vision.metrics import measure
 from vision.prepared import LabelledImages
 
 ROUNDS = 15
@@ -76,5 +77,6 @@ def paired_latency_ms(classifiers: Sequence[ImageClassifier], image: Pixels) -> 
 
 
 def _accuracy(classifier: ImageClassifier, validation: LabelledImages) -> float:
-    predicted = classifier.logits(validation.images).argmax(axis=1)
-    return float((predicted == validation.labels).mean())
+    """Share of images answered right; multi-label: with all of their labels and no other."""
+    probabilities = classifier.predict(validation.images)
+    return measure("accuracy", validation.labels, probabilities, thresholds=classifier.thresholds)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from vision.augmentation import augmentation_examples
 from vision.augmentation_policy import AugmentationPolicy
-from vision.classifier import ImageClassifier, Probabilities
+from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable
 from vision.evaluation import Evaluation
-from vision.explanation import ActivationMaps, activation_maps, overlay
 from vision.manifest import SPLITS
 from vision.prepared import PreparedImages
 from vision.report import render_report
-from vision.report.contents import AugmentationExample, CompressionRow, Prediction, Report
+from vision.report.contents import AugmentationExample, CompressionRow, Report, SearchSummary
+from vision.report.predictions import answer_test_images, choose_for_gallery, explain, show
+from vision.task import has_class
 from vision.training.record import TrainingRecord
 
 
@@ -29,13 +28,12 @@ def build_report(
     before: Evaluation | None,
     compression: CompressionTable | None,
     seed: int,
+    search: SearchSummary | None = None,
 ) -> str:
     """The report as HTML; `before` is the evaluation of the classifier before compression."""
-    probabilities = classifier.predict(prepared.images("test"))
-    shown, mistakes = choose_for_gallery(probabilities, prepared.labels("test"), gallery_images, seed=seed)
-    maps = activation_maps(classifier, prepared.images("test")[shown], probabilities[shown].argmax(axis=1))
-    names = np.array(prepared.class_names)
-    counts = {split: np.bincount(prepared.labels(split), minlength=len(names)) for split in SPLITS}
+    answers = answer_test_images(classifier, prepared)
+    shown, mistakes = choose_for_gallery(answers, gallery_images, seed=seed)
+    method, activations = explain(classifier, prepared, answers, shown)
     return render_report(
         Report(
             title=title,
@@ -44,47 +42,20 @@ def build_report(
             comparison=_columns(before, evaluation, compression),
             compression=_compression_rows(compression),
             history=record.history,
-            class_counts={split: count.tolist() for split, count in counts.items()},
+            class_counts=_class_counts(prepared),
             augmentation=_augmentation(policy, prepared, seed=seed),
-            activations=_predictions(prepared, probabilities, shown, maps),
-            activation_method=maps.method,
-            mistakes=_predictions(prepared, probabilities, mistakes),
+            activations=activations,
+            activation_method=method,
+            mistakes=show(prepared, answers, mistakes),
+            search=search,
         )
     )
 
 
-def choose_for_gallery(
-    probabilities: Probabilities, labels: np.ndarray, count: int, *, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to explain (half of them wrong, where there are as many) and the most confident mistakes."""
-    answers = probabilities.argmax(axis=1)
-    wrong = np.flatnonzero(answers != labels)
-    mistakes = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
-    explained = mistakes[: count // 2]
-    right = np.flatnonzero(answers == labels)
-    drawn = np.random.default_rng(seed).permutation(right)[: count - len(explained)]
-    return np.concatenate([drawn, explained]).astype(int), mistakes
-
-
-def _predictions(
-    prepared: PreparedImages,
-    probabilities: Probabilities,
-    rows: np.ndarray,
-    maps: ActivationMaps | None = None,
-) -> tuple[Prediction, ...]:
-    images, labels, paths = prepared.images("test"), prepared.labels("test"), prepared.paths("test")
-    names = prepared.class_names
-    return tuple(
-        Prediction(
-            image=np.asarray(images[row]),
-            true=names[labels[row]],
-            predicted=names[int(probabilities[row].argmax())],
-            probability=float(probabilities[row].max()),
-            path=paths[row],
-            overlay=overlay(np.asarray(images[row]), maps.maps[place]) if maps else None,
-        )
-        for place, row in enumerate(rows)
-    )
+def _class_counts(prepared: PreparedImages) -> dict[str, list[int]]:
+    """Images of each class by split; an image with several labels counts in each."""
+    classes = len(prepared.class_names)
+    return {split: has_class(prepared.labels(split), classes).sum(axis=0).tolist() for split in SPLITS}
 
 
 def _facts(prepared: PreparedImages, record: TrainingRecord) -> dict[str, str]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from vision.evaluation import Evaluation
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), 0..255
+COMPLETE, PRUNED = "COMPLETE", "PRUNED"  # optuna.trial.TrialState
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,16 @@ class AugmentationExample:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image with its answer; `overlay` is its activation map laid over it, of equal size."""
+    """One image with its answer: one class, or of a multi-label set any number, in the order of the classes.
+
+    `overlay` is the activation map of the explained class laid over the image, of equal size.
+    """
 
     image: Pixels
-    true: str
-    predicted: str
-    probability: float  # of the predicted class, 0..1
+    true: tuple[str, ...]
+    predicted: tuple[str, ...]
+    explained: str  # the class that probability and overlay are of
+    probability: float  # 0..1
     path: str
     overlay: Pixels | None = None
 
@@ -52,6 +57,30 @@ class CompressionRow:
 
 
 @dataclass(frozen=True)
+class SearchTrial:
+    """One trial; `state` is Optuna's name of it (COMPLETE, PRUNED, FAIL), `value` the score it ended with."""
+
+    number: int
+    value: float | None
+    state: str
+    parameters: Mapping[str, str | float | int]
+
+
+@dataclass(frozen=True)
+class SearchSummary:
+    """A search for hyper-parameters: the higher the score, the better."""
+
+    score: str  # of validation images, such as accuracy or average_precision
+    trials: tuple[SearchTrial, ...]
+    importances: Mapping[str, float]  # parameter -> share 0..1; empty where the trials were too few
+
+    def best(self, limit: int) -> tuple[SearchTrial, ...]:
+        """Completed trials, the best first, of equal ones the earliest."""
+        completed = [trial for trial in self.trials if trial.state == COMPLETE and trial.value is not None]
+        return tuple(sorted(completed, key=lambda trial: (-(trial.value or 0), trial.number))[:limit])
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything on the page; plots and summary show `evaluation`, the table also `comparison`."""
 
@@ -66,3 +95,4 @@ class Report:
     activations: tuple[Prediction, ...] = ()
     activation_method: str = ""
     mistakes: tuple[Prediction, ...] = ()
+    search: SearchSummary | None = None

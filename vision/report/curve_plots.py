@@ -1,9 +1,9 @@
-"""ROC curves, reliability diagram and training curves."""
+"""ROC curves, precision-recall curves and the reliability diagram."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,40 +24,97 @@ from vision.report.plots import (
 from vision.report.wording import number
 
 # More lines than these cannot be told apart.
-MAX_ROC_LEGEND = 6
+MAX_NAMED_CURVES = 6
 CORNER = 0.2
 
 
 def plot_roc(evaluation: Evaluation) -> Picture | None:
     """One curve a class, the six hardest named; None where no class has a curve."""
-    curves = sorted(evaluation.roc, key=lambda curve: curve.auc)
-    if not curves:
+    if not evaluation.roc:
         return None
-    names = dict(zip(evaluation.class_names, drawable_names(evaluation.class_names), strict=True))
     figure = new_figure(5.2, 5.2)
     axes = plain_axes(figure)
-    corner = _corner(axes)
     axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
-    for area in (axes, corner):
-        for curve in curves[MAX_ROC_LEGEND:]:
-            area.plot(curve.false_positive_rate, curve.true_positive_rate, color="#b4bac2", linewidth=0.8)
-        for curve, colour in zip(curves[:MAX_ROC_LEGEND], COLOURS, strict=False):
-            label = f"{names[curve.class_name]}  {number(curve.auc)}"
-            area.plot(
-                curve.false_positive_rate, curve.true_positive_rate, color=colour, linewidth=1.6, label=label
-            )
-    mean = float(np.mean([curve.auc for curve in curves]))
+    lines = [
+        Line(curve.class_name, curve.auc, curve.false_positive_rate, curve.true_positive_rate)
+        for curve in evaluation.roc
+    ]
+    _draw_lines((axes, _corner(axes)), lines, evaluation)
+    mean = number(float(np.mean([line.area for line in lines])))
+    noun = _noun(evaluation)
     describe(
         axes,
-        title=f"ROC, each class against the rest: mean AUC {number(mean)}",
+        title=f"ROC, each {noun} against the rest: mean AUC {mean}",
         x="false positives, share of the rest",
-        y="true positives, share of the class",
+        y=f"true positives, share of the {noun}",
     )
-    legend_below(
-        axes, title=f"lowest AUC of {len(curves)} classes" if len(curves) > MAX_ROC_LEGEND else "AUC"
+    legend_below(axes, title=_legend_title("AUC", lines))
+    return plot(figure, f"ROC curves, mean AUC {mean}; {_in_words(lines)}")
+
+
+def plot_precision_recall(evaluation: Evaluation) -> Picture | None:
+    """One curve a class, the six hardest named; None where no class has a curve."""
+    if not evaluation.precision_recall:
+        return None
+    figure = new_figure(5.2, 5.2)
+    axes = plain_axes(figure)
+    lines = [
+        Line(curve.name, curve.average_precision, curve.recall, curve.precision)
+        for curve in evaluation.precision_recall
+    ]
+    # Straight lines between the points would promise more: Davis and Goadrich 2006, section 4.
+    _draw_lines((axes,), lines, evaluation, drawstyle="steps-pre")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    mean = number(float(np.mean([line.area for line in lines])))
+    noun = _noun(evaluation)
+    describe(
+        axes,
+        title=f"Precision and recall of each {noun}: mean AP {mean}",
+        x=f"recall: found, share of the {noun}",
+        y="precision: right, share of the answers",
     )
-    hardest = ", ".join(f"{curve.class_name} {number(curve.auc)}" for curve in curves[:MAX_ROC_LEGEND])
-    return plot(figure, f"ROC curves of {len(curves)} classes, mean AUC {number(mean)}; lowest: {hardest}")
+    legend_below(axes, title=_legend_title("average precision (AP)", lines))
+    return plot(figure, f"Precision-recall curves, mean average precision {mean}; {_in_words(lines)}")
+
+
+class Line(NamedTuple):
+    """One class's curve and the area below it."""
+
+    name: str
+    area: float
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+
+def _draw_lines(
+    areas: Sequence[Any], lines: Sequence[Line], evaluation: Evaluation, drawstyle: str = "default"
+) -> None:
+    """The hardest in colours and with names, the others in gray."""
+    names = dict(zip(evaluation.class_names, drawable_names(evaluation.class_names), strict=True))
+    ranked = _hardest_first(lines)
+    for axes in areas:
+        for line in ranked[MAX_NAMED_CURVES:]:
+            axes.plot(line.x, line.y, color="#b4bac2", linewidth=0.8, drawstyle=drawstyle)
+        for line, colour in zip(ranked[:MAX_NAMED_CURVES], COLOURS, strict=False):
+            label = f"{names[line.name]}  {number(line.area)}"
+            axes.plot(line.x, line.y, color=colour, linewidth=1.6, drawstyle=drawstyle, label=label)
+
+
+def _hardest_first(lines: Sequence[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: line.area)
+
+
+def _legend_title(area: str, lines: Sequence[Line]) -> str:
+    return f"lowest {area} of {len(lines)}" if len(lines) > MAX_NAMED_CURVES else area
+
+
+def _in_words(lines: Sequence[Line]) -> str:
+    named = _hardest_first(lines)[:MAX_NAMED_CURVES]
+    return f"lowest of {len(lines)}: " + ", ".join(f"{line.name} {number(line.area)}" for line in named)
+
+
+def _noun(evaluation: Evaluation) -> str:
+    return "label" if evaluation.task == "multi_label" else "class"
 
 
 def _corner(axes: Any) -> Any:
@@ -79,9 +136,9 @@ def _corner(axes: Any) -> Any:
 
 
 def plot_reliability(evaluation: Evaluation) -> Picture:
-    """Accuracy against stated confidence, with the number of images at each confidence below."""
+    """Accuracy against stated confidence, with the number of answers at each confidence below."""
     figure = new_figure(5.2, 5.2)
-    axes, images = (plain_axes(figure, cell) for cell in figure.add_gridspec(2, 1, height_ratios=(4, 1)))
+    axes, answers = (plain_axes(figure, cell) for cell in figure.add_gridspec(2, 1, height_ratios=(4, 1)))
     bins = [bin for bin in evaluation.reliability if bin.images]
     centres, width = [(bin.low + bin.high) / 2 for bin in bins], 0.055
     axes.bar(centres, [bin.accuracy for bin in bins], width, color=COLOURS[0], alpha=0.85, label="accuracy")
@@ -91,47 +148,13 @@ def plot_reliability(evaluation: Evaluation) -> Picture:
     ece = evaluation.metrics["ece"].value
     describe(axes, title=f"Reliability: calibration error {100 * ece:.1f} points\n", y="share right")
     legend_above(axes)
-    images.bar(centres, [bin.images for bin in bins], width, color="#8b95a1")
-    images.set_yscale("log")
-    describe(images, x="confidence of the answer", y="images")
-    for area in (axes, images):
+    answers.bar(centres, [bin.images for bin in bins], width, color="#8b95a1")
+    answers.set_yscale("log")
+    counted = "answers" if evaluation.task == "multi_label" else "images"
+    describe(answers, x="confidence of the answer", y=counted)
+    for area in (axes, answers):
         area.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     return plot(
         figure, f"Reliability diagram: confidence and accuracy differ by {100 * ece:.1f} points on average"
     )
-
-
-def plot_history(history: Mapping[str, Sequence[float]]) -> Picture | None:
-    """Each quantity by epoch, training beside validation ("val_..."); None without any."""
-    quantities = list(dict.fromkeys(name.removeprefix("val_") for name in history if len(history[name])))
-    if not quantities:
-        return None
-    columns = min(3, len(quantities))
-    rows = -(-len(quantities) // columns)
-    figure = new_figure(3.5 * columns, 3.1 * rows)
-    for position, quantity in enumerate(quantities, start=1):
-        _plot_quantity(plain_axes(figure, rows, columns, position), quantity, history)
-    epochs = max(len(values) for values in history.values())
-    last = ", ".join(f"{name} {values[-1]:.4g}" for name, values in history.items() if len(values))
-    return plot(figure, f"Training curves over {epochs} epochs; at the end: {last}")
-
-
-def _plot_quantity(axes: Any, quantity: str, history: Mapping[str, Sequence[float]]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    for name, label, colour in (
-        (quantity, "training", COLOURS[0]),
-        (f"val_{quantity}", "validation", COLOURS[1]),
-    ):
-        values = history.get(name, ())
-        if len(values):
-            marker = "o" if len(values) < 3 else ""
-            epochs = range(1, len(values) + 1)
-            axes.plot(epochs, values, color=colour, linewidth=1.6, label=label, marker=marker)
-    if f"val_{quantity}" in history:
-        axes.legend(frameon=False, fontsize=FONT_SIZE - 0.5, labelcolor=INK)
-    if quantity == "learning_rate":
-        axes.set_yscale("log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-    describe(axes, title=quantity.replace("_", " "), x="epoch")

@@ -49,9 +49,11 @@ def describe(axes: Any, *, title: str = "", x: str = "", y: str = "") -> None:
 
 
 def legend_below(axes: Any, *, columns: int = 2, title: str = "") -> None:
-    """A legend under the axes, where it covers no data."""
-    legend = axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=columns, title=title, **_legend_style()
+    """A legend under a figure with one axes, where it covers no data, however high the figure."""
+    # The labels of these axes alone: others in it repeat them.
+    handles, labels = axes.get_legend_handles_labels()
+    legend = axes.figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, title=title, **_legend_style()
     )
     legend.get_title().set(fontsize=FONT_SIZE - 0.5, color=INK)
 
