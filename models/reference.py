@@ -7,6 +7,7 @@ from keras import layers
 
 from models import ImageShape
 from models.blocks import convolution, pixels_to_unit
+from models.head import logits
 
 L2_STRENGTH = 1e-4  # the reference says "L2 on the convolutions" and no number
 
@@ -19,10 +20,9 @@ def build_reference_a(image_shape: ImageShape, num_classes: int, *, dropout: flo
         for _ in range(repeats):
             x = convolution(x, filters)
         x = layers.MaxPooling2D()(x)
-    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.GlobalAveragePooling2D(name="features")(x)
     x = layers.Dense(512, activation="relu")(x)
-    x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="reference_a")
+    return keras.Model(inputs, logits(x, num_classes, dropout=dropout), name="reference_a")
 
 
 def build_reference_b(image_shape: ImageShape, num_classes: int, *, dropout: float = 0.5) -> keras.Model:
@@ -34,7 +34,6 @@ def build_reference_b(image_shape: ImageShape, num_classes: int, *, dropout: flo
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", kernel_regularizer=regularizer)(x)
         x = layers.BatchNormalization()(x)
         x = layers.MaxPooling2D()(x)
-    x = layers.Flatten()(x)
+    x = layers.Flatten(name="features")(x)
     x = layers.Dense(512, activation="relu")(x)
-    x = layers.Dropout(dropout)(x)
-    return keras.Model(inputs, layers.Dense(num_classes, name="logits")(x), name="reference_b")
+    return keras.Model(inputs, logits(x, num_classes, dropout=dropout), name="reference_b")

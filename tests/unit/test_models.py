@@ -1,70 +1,228 @@
-"""Every row of ARCHITECTURES: shapes, range of the input, an untrained model's loss."""
+"""Every row of ARCHITECTURES: shapes, range of the input, an untrained model's loss, saving, other sizes."""
 
 import inspect
 import math
 
+import keras
 import numpy as np
 import pytest
 
 from models import ARCHITECTURES
+from models.cbam import attend
+from models.fast import WHITENING
+from models.multi_scale import DILATIONS
+from models.scaled import image_side
+from models.squeeze_excite import excite
+from vision.grad_cam import feature_map, grad_cam
 
 CLASSES = 4
+OWN = [name for name, row in ARCHITECTURES.items() if not row.takes_weights]
+# The networks of keras.applications take seconds each to build; resnet18 is residual in another size.
+ROWS = [
+    name if name in OWN and name != "resnet18" else pytest.param(name, marks=pytest.mark.slow)
+    for name in ARCHITECTURES
+]
+# As few layers as show the family.
+SMALL = {"dense": {"block_layers": 1}, "scaled": {"phi": -8}, "fast": {"width": 16, "widest": 32}}
 
 
-@pytest.fixture(params=sorted(ARCHITECTURES))
-def architecture(request):
-    return ARCHITECTURES[request.param]
+def pixels(side, count=4):
+    return np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
-def build_smallest(architecture):
-    import keras
-
-    keras.utils.set_random_seed(0)
-    side = architecture.smallest_side
-    return architecture.build((side, side, 3), CLASSES), side
+def build(name, height=None, width=None):
+    return ARCHITECTURES[name].build((height, width, 3), CLASSES, **SMALL.get(name, {}))
 
 
-def test_build_gives_logits_for_the_smallest_image(architecture):
-    model, side = build_smallest(architecture)
-    logits = model.predict(np.zeros((3, side, side, 3), np.uint8), verbose=0)
-    assert logits.shape == (3, CLASSES)
-    assert model.layers[-1].activation.__name__ == "linear"
+def answer(model, images):
+    """Without `predict`, which would compile a graph for four images."""
+    return keras.ops.convert_to_numpy(model(images.astype(np.float32), training=False))
 
 
-def test_build_takes_images_that_are_not_square(architecture):
-    side = architecture.smallest_side
-    model = architecture.build((side, side + 5, 3), CLASSES)
+@pytest.fixture(scope="module")
+def models():
+    """Each built once, for the smallest image; tests must not alter them."""
+    built = {}
+
+    def smallest(name):
+        side = ARCHITECTURES[name].smallest_side
+        if name not in built:
+            keras.utils.set_random_seed(0)
+            built[name] = build(name, side, side)
+        return built[name], pixels(side)
+
+    return smallest
+
+
+@pytest.fixture
+def bfloat16():
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    yield
+    keras.config.set_dtype_policy(before)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_build_gives_logits_for_the_smallest_image(name, models):
+    model, images = models(name)
+    assert answer(model, images).shape == (len(images), CLASSES)
+    assert model.get_layer("logits").activation is keras.activations.linear
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_features_are_vectors(name, models):
+    model, images = models(name)
+    features = keras.Model(model.input, model.get_layer("features").output)
+    assert answer(features, images).ndim == 2
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_model_is_flat(name, models):
+    """A nested model breaks class activation maps ("graph disconnected")."""
+    model, _ = models(name)
+    assert not [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_activation_map_is_found(name, models):
+    model, images = models(name)
+    features = feature_map(model)
+    assert min(features.shape[1:3]) >= 4
+    maps = grad_cam(model, features, images, np.zeros(len(images), np.int64))
+    assert maps.shape == images.shape[:3] and np.isfinite(maps).all()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_one_image_has_the_logits_that_it_has_among_others(name, models):
+    model, images = models(name)
+    together, alone = answer(model, images), answer(model, images[:1])
+    assert alone[0] == pytest.approx(together[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_saved_model_is_the_same_in_safe_mode(name, models, tmp_path):
+    model, images = models(name)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
+    assert answer(loaded, images) == pytest.approx(answer(model, images), abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_weights_fit_the_network_for_any_size(name, models):
+    if not ARCHITECTURES[name].takes_any_size:
+        pytest.skip("a dense layer on flattened maps has one size")
+    model, images = models(name)
+    free = build(name)
+    free.set_weights(model.get_weights())
+    assert answer(free, images) == pytest.approx(answer(model, images), abs=1e-4)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_logits_are_float32_in_mixed_precision(name, bfloat16):
+    side = ARCHITECTURES[name].smallest_side
+    model = build(name, side, side)
+    assert model.output.dtype == "float32"
+    assert model.get_layer("features").output.dtype == "bfloat16"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_build_takes_images_that_are_not_square(name):
+    side = ARCHITECTURES[name].smallest_side
+    model = build(name, side, side + 5)
     assert model.output_shape == (None, CLASSES)
 
 
-def test_untrained_model_knows_nothing(architecture):
+@pytest.mark.parametrize("name", OWN)
+def test_untrained_model_knows_nothing(name, models):
     """First loss near ln K (Karpathy's recipe): wrong scaling or initialisation shows here."""
-    model, side = build_smallest(architecture)
-    images = np.random.default_rng(0).integers(0, 256, (64, side, side, 3), dtype=np.uint8)
-    logits = model.predict(images, verbose=0)
+    model, images = models(name)
+    logits = answer(model, images)
     log_partition = np.log(np.exp(logits).sum(axis=1))
     loss = (log_partition - logits.mean(axis=1)).mean()
     assert loss == pytest.approx(math.log(CLASSES), rel=0.5)
 
 
-def test_model_is_flat(architecture):
-    """A nested model breaks class activation maps ("graph disconnected")."""
-    import keras
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_options_are_those_of_the_build_function(name):
+    row = ARCHITECTURES[name]
+    signature = inspect.signature(row.build_function, eval_str=True).parameters
+    weights = ("weights",) if row.takes_weights else ()
+    assert tuple(signature) == ("image_shape", "num_classes", *weights, *row.options)
+    assert all(signature[option].annotation is kind for option, kind in row.options.items())
 
-    model, _ = build_smallest(architecture)
-    assert not [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
+
+@pytest.mark.parametrize(
+    ("name", "options", "classes", "trainable"),
+    [
+        # kuangliu/pytorch-cifar's ResNet18; He et al. 2016 with a stem of 3 x 3.
+        ("resnet18", {}, 10, 11_173_962),
+        # Huang et al. 2017, table 2: DenseNet-BC of depth 100, growth 12 has 0.8 M.
+        pytest.param("dense", {"block_layers": 16}, 10, 769_162, marks=pytest.mark.slow),
+        # torchvision's efficientnet_b0 and, with the factors of phi = 1, efficientnet_b2.
+        pytest.param("scaled", {}, 1000, 5_288_548, marks=pytest.mark.slow),
+        pytest.param("scaled", {"phi": 1}, 1000, 9_109_994, marks=pytest.mark.slow),
+    ],
+)
+def test_parameters_are_those_published(name, options, classes, trainable):
+    model = ARCHITECTURES[name].build((32, 32, 3), classes, **options)
+    assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == trainable
 
 
-def test_options_are_those_of_the_build_function(architecture):
-    signature = inspect.signature(architecture.build_function, eval_str=True).parameters
-    assert tuple(signature) == ("image_shape", "num_classes", *architecture.options)
-    assert all(signature[name].annotation is kind for name, kind in architecture.options.items())
+def test_image_side_grows_with_phi():
+    """224 x 1.15 = 257.6 and 224 x 1.15^2 = 296.2, to multiples of 8."""
+    assert [image_side(phi) for phi in (0, 1, 2)] == [224, 256, 296]
+
+
+@pytest.mark.parametrize(("attention", "share"), [(excite, 0.5), (attend, 0.25)])
+def test_attention_without_weights_halves_each_time(attention, share):
+    """The sigmoid of 0 is 0.5: once for channels, and in CBAM once more for places."""
+    inputs = keras.Input((4, 4, 8))
+    model = keras.Model(inputs, attention(inputs))
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            layer.kernel.assign(keras.ops.zeros_like(layer.kernel))
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 8)).astype(np.float32)
+    assert answer(model, x) == pytest.approx(share * x, abs=1e-4)
+
+
+def test_multi_scale_sees_three_scales(models):
+    model, _ = models("multi_scale")
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    assert {layer.dilation_rate[0] for layer in convolutions} == set(DILATIONS) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("stem_strides", [1, 2, 4])
+def test_whitened_patches_are_uncorrelated(stem_strides):
+    row = ARCHITECTURES["fast"]
+    images = np.sort(pixels(48, count=20), axis=2)  # neighbours are alike, as in photos
+    model = row.build((48, 48, 3), CLASSES, width=8, widest=8, stem_strides=stem_strides)
+    row.prepare_function(model, images)
+    out = answer(keras.Model(model.input, model.get_layer(WHITENING).output), images)
+    white, negated = np.split(out.reshape(-1, out.shape[-1]), 2, axis=1)
+    moments = white.T @ white / len(white)
+    assert negated == pytest.approx(-white, abs=1e-3)
+    assert moments - np.diag(np.diag(moments)) == pytest.approx(0, abs=1e-2)
+    assert np.diag(moments).max() == pytest.approx(1, abs=1e-2)
+
+
+def test_whitening_is_not_trained_but_its_bias():
+    row = ARCHITECTURES["fast"]
+    model = row.build((24, 24, 3), CLASSES, width=8, widest=8)
+    row.prepare_function(model, pixels(24))
+    layer = model.get_layer(WHITENING)
+    kernel, bias = layer.get_weights()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(pixels(24).astype(np.float32), np.arange(4), verbose=0)
+    assert np.array_equal(layer.get_weights()[0], kernel)
+    assert not np.array_equal(layer.get_weights()[1], bias)
+
+
+def test_only_the_fast_network_is_prepared():
+    assert [name for name, row in ARCHITECTURES.items() if row.prepare_function] == ["fast"]
 
 
 def test_reference_a_is_the_table_of_the_reference():
     """The reference: conv 64, 128, 256, 256; dense 512; counted by hand, batch norm has 4 values a filter."""
-    import keras
-
     model = ARCHITECTURES["reference_a"].build((224, 224, 3), 10)
     filters = [layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert filters == [64, 128, 256, 256]
@@ -75,8 +233,6 @@ def test_reference_a_is_the_table_of_the_reference():
 
 
 def test_reference_b_is_the_table_of_the_reference():
-    import keras
-
     model = ARCHITECTURES["reference_b"].build((32, 32, 3), 10)
     convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert [layer.filters for layer in convolutions] == [32, 64, 128, 256]
