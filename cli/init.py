@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from cli.output import show_json, show_rows
 
 if TYPE_CHECKING:
     from vision.manifest import Manifest
+    from vision.starting_from_weights import Pretrained
+    from vision.starting_point import StartingPoint
 
 CONFIGS = Path("configs")
 CLASSES_SHOWN = 8
@@ -22,10 +25,19 @@ Source = Annotated[
     str, typer.Argument(metavar="FOLDER_OR_CSV", help="class folders, CSV or parquet; URLs too")
 ]
 Name = Annotated[str | None, typer.Option("--name", help="of the model and its file; made from the path")]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", help="file of MobileNetV2's ImageNet weights; else looked for")
+]
 Force = Annotated[bool, typer.Option("--force", help="replace configs/NAME.yaml")]
 
 
-def init(source: Source, name: Name = None, force: Force = False, as_json: AsJson = False) -> None:
+def init(
+    source: Source,
+    name: Name = None,
+    weights: Weights = None,
+    force: Force = False,
+    as_json: AsJson = False,
+) -> None:
     """Look at images and write configs/NAME.yaml, ready to train and commented; nothing is moved."""
     from infra.doctor import Surroundings
     from infra.doctor.gpu import has_usable_gpu
@@ -33,6 +45,7 @@ def init(source: Source, name: Name = None, force: Force = False, as_json: AsJso
     from vision.bundle import write_atomically
     from vision.glance import glance
     from vision.sources import guess_source, list_images
+    from vision.starting_plan import Machine
     from vision.starting_point import name_for, suggest_config
     from vision.starting_point_file import write_starting_point
 
@@ -45,11 +58,11 @@ def init(source: Source, name: Name = None, force: Force = False, as_json: AsJso
         manifest,
         data.model_copy(update={"path": path_for(source)}),
         name=name,
-        cores=os.cpu_count() or 1,
-        has_gpu=has_usable_gpu(Surroundings.of_this_process()),
+        machine=Machine(os.cpu_count() or 1, has_usable_gpu(Surroundings.of_this_process())),
+        pretrained=_pretrained(weights),
     )
     write_atomically(target, write_starting_point(point))
-    document = _document(target, name, manifest)
+    document = _document(target, point, manifest)
     if as_json:
         show_json(document)
     else:
@@ -64,6 +77,14 @@ def path_for(source: str) -> str:
     below, beside = path.is_relative_to(here), path.is_relative_to(here.parent)
     is_near = below or (beside and here.parent != Path(here.anchor))
     return os.path.relpath(path, here) if is_near else str(path)
+
+
+def _pretrained(weights: Path | None) -> Pretrained | None:
+    """The weights that were named, or those that are found, with their path as the YAML has it."""
+    from vision.starting_from_weights import find_pretrained, pretrained_from
+
+    found = pretrained_from(weights) if weights else find_pretrained()
+    return replace(found, path=path_for(found.path)) if found else None
 
 
 def _checked_name(name: str) -> str:
@@ -98,16 +119,19 @@ def _refuse_taken(target: Path, name: str, *, force: bool) -> None:
             )
 
 
-def _document(target: Path, name: str, manifest: Manifest) -> dict[str, Any]:
+def _document(target: Path, point: StartingPoint, manifest: Manifest) -> dict[str, Any]:
     from collections import Counter
-    from dataclasses import asdict
 
     from vision.glance import look_at
 
     unreadable = manifest.table[~manifest.table["is_readable"]]
     return {
         "config": str(target),
-        "name": name,
+        "name": point.config.name,
+        "network": point.config.model.name,
+        "recipe": point.config.train.recipe,
+        "weights": point.config.model.weights,
+        "advice": point.advice,
         **asdict(look_at(manifest)),
         "images_of_class": dict(
             Counter(label for labels in manifest.labels for label in labels).most_common()
@@ -122,7 +146,7 @@ def _rows(document: dict[str, Any]) -> dict[str, object]:
     counts = document["images_of_class"]
     shown = [f"{label} {count:,}" for label, count in list(counts.items())[:CLASSES_SHOWN]]
     rest = [f"and {len(counts) - CLASSES_SHOWN} more"] if len(counts) > CLASSES_SHOWN else []
-    unreadable = document["unreadable"]
+    unreadable, weights = document["unreadable"], document["weights"]
     first = next((f", such as {path}: {reason}" for path, reason in unreadable.items()), "")
     return {
         "task": "multi-label" if document["is_multi_label"] else "multi-class",
@@ -131,6 +155,8 @@ def _rows(document: dict[str, Any]) -> dict[str, object]:
         "balance": f"largest to smallest {max(counts.values()) / min(counts.values()):.1f} to 1",
         "size": f"short side {document['median_side']} pixels in the median",
         "unreadable": f"{len(unreadable)} of {document['looked_at']:,} looked at{first}",
+        "network": document["network"] + (f", from {weights}" if weights else ", from random weights"),
+        **({"advice": document["advice"]} if document["advice"] else {}),
         "written": document["config"],
         "next": document["next"],
         "then": f"make serve SIGHTLINE_MODEL={document['name']}",

@@ -43,6 +43,16 @@ class Workspace:
         return f"sqlite:///{self._file('optuna.db')}"
 
     @property
+    def checkpoints(self) -> Path:
+        """What an interrupted training goes on from, a folder a model."""
+        return self.root / "checkpoints"
+
+    @property
+    def tensorboard(self) -> Path:
+        """Event files, a folder a run, where config.track.tensorboard is on."""
+        return self.root / "tensorboard"
+
+    @property
     def reports(self) -> Path:
         return self.root / "reports"
 

@@ -8,7 +8,7 @@ from zenml import step
 from zenml.types import HTMLString
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.prepared import PreparedImages, refuse_multi_label
+from vision.prepared import PreparedImages
 
 
 @step
@@ -18,13 +18,9 @@ def augment(
     Annotated[AugmentationPolicy, "augmentation_policy"],
     Annotated[HTMLString, "augmentation_gallery"],
 ]:
-    """Draws the gallery; tune and train apply the policy themselves, on the device.
-
-    The first step that learning needs, so it refuses what cannot be learned from.
-    """
+    """Draws the gallery; tune and train apply the policy themselves, on the device."""
     from vision.augmentation import augmentation_examples
     from vision.report.gallery import render_augmentation_gallery
 
-    refuse_multi_label(prepared)
     examples = augmentation_examples(policy, prepared.images("train"), seed=seed)
     return policy, HTMLString(render_augmentation_gallery(policy, examples))

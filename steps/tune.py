@@ -1,11 +1,11 @@
-"""Prepared images -> the best training parameters that a search found; a budget of 0 skips it."""
+"""Prepared images -> the best settings that a search found; a budget of 0 skips it."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from zenml import step
+from zenml import log_metadata, step
 
 from registry.workspace import Workspace
 from steps.tracking import Tracker
@@ -13,7 +13,13 @@ from vision.augmentation_policy import AugmentationPolicy
 from vision.config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training_config import TrainConfig, TuneConfig
-from vision.tuning_parameters import BestParameters
+from vision.tuning_parameters import BestParameters, TrialRecord
+
+if TYPE_CHECKING:
+    from vision.tuning_trial import Outcome
+
+# What decides how good a set of values is. A search that is given more trials, time or processes goes on.
+DECIDING = {"epochs", "pruner", "space"}
 
 
 @step
@@ -29,34 +35,36 @@ def tune(
     """Searches on training and validation images; every trial is an MLflow run."""
     if not tune.trials:
         return BestParameters()
+    from vision.training.train import TrainingPlan
     from vision.tuning import tune_training
+    from vision.tuning_trial import Search
 
     workspace = Workspace.from_environment()
     tracker = Tracker.open(workspace, name)
-    study = _study_name(name, prepared.key, policy, model, train, tune, seed)
-    with tracker.run("tune", tags={"sightline.study": study}) as parent:
-
-        def log_trial(number: int, values: dict[str, float], curve: list[float]) -> None:
-            with tracker.run(f"trial {number}", tags={}, parent=parent.run_id) as trial:
-                trial.log_parameters(values)
-                for epoch, accuracy in enumerate(curve):
-                    trial.log_metrics({"val_accuracy": accuracy}, step=epoch)
-
+    plan = TrainingPlan(model=model, train=train, policy=policy, seed=seed)
+    train_images, validation_images = prepared.labelled("train"), prepared.labelled("validation")
+    search = Search(train_images, validation_images, len(prepared.class_names), plan, tune)
+    study = _study_name(name, prepared.key, policy, model, train, tune.model_dump(include=DECIDING), seed)
+    with tracker.run("tune", tags={"sightline.study": study}) as run:
         best = tune_training(
-            prepared.labelled("train"),
-            prepared.labelled("validation"),
-            num_classes=len(prepared.class_names),
-            policy=policy,
-            model=model,
-            base=train,
-            tune=tune,
-            seed=seed,
+            search,
             study_name=study,
             storage=workspace.studies,
-            on_trial=log_trial,
+            on_trial=lambda record, outcome: _log_trial(tracker, run.run_id, search.score, record, outcome),
         )
-        parent.log_parameters(best.values)
+        run.log_parameters(best.values)
+        run.log_metrics({} if best.score is None else {f"val_{search.score}": best.score})
+    log_metadata({"trials": best.trials, "mlflow_run": run.run_id})
     return best
+
+
+def _log_trial(tracker: Tracker, parent: str, score: str, record: TrialRecord, outcome: Outcome) -> None:
+    """A pruned trial is a finished run with the tag `pruned`: it did what it was told."""
+    tags = {"sightline.trial": record.state.lower(), "sightline.failure": record.failure}
+    status = "FAILED" if record.failure else "FINISHED"
+    with tracker.run(f"trial {record.number}", tags=tags, parent=parent, status=status) as run:
+        run.log_parameters(record.parameters)
+        run.log_curve(f"val_{score}", outcome.curve)
 
 
 def _study_name(name: str, key: str, *settings: object) -> str:

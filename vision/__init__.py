@@ -2,16 +2,17 @@
 
 The files in the order in which an image meets them:
 
-    location -> sources/ -> (glance -> starting_point, starting_point_file)
+    location -> sources/ -> (glance -> starting_point and its files)
     -> decoding, enhancement -> preprocessing -> shards -> pixel_store -> ingest -> manifest
     -> inspection/ -> split_memory, stratification -> splitting -> image_array -> prepared -> data_report/
     -> augmentation_policy, augmentation and its layers
-    -> tuning_parameters, tuning -> training/
-    -> classifier -> calibration
-    -> metrics, intervals, resampling, curves -> evaluation
+    -> recipes, training_config -> search_space, tuning_parameters, tuning and its files
+    -> pretrained, model_facts -> training/
+    -> task, classifier -> calibration, multi_label
+    -> metrics, intervals, resampling, curves, class_scores -> evaluation
     -> explanation, grad_cam, occlusion -> report/
     -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
-`config`, `data_config` and `quality_config` hold the schema of the YAML, `config_file` reads it, `errors` is
+`section`, `config`, `data_config` and `quality_config` hold the schema of the YAML, `config_file` reads it, `errors` is
 the exception tree, `parallel` runs one function over many images, `file_lock` keeps two runs apart.
 """

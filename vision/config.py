@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.data_config import DataConfig
-from vision.errors import one_of
+from vision.errors import ConfigError, one_of
 from vision.preprocessing import Preprocessing
 from vision.promotion import PromotionRules
 from vision.quality_config import QualityConfig
@@ -71,6 +71,18 @@ class ModelConfig(Section):
             # Exactly: True is an int to isinstance, and no number of filters.
             if type(value) is not int and type(value) is not allowed[name]:
                 raise ValueError(f"{name} is {value!r}, allowed is a number ({kind}); set {where}.{name}")
+        return self
+
+    @model_validator(mode="after")
+    def _weights_fit(self) -> Self:
+        from models import ARCHITECTURES
+
+        if self.weights is not None and not ARCHITECTURES[self.name].takes_weights:
+            taking = [name for name, row in ARCHITECTURES.items() if row.takes_weights]
+            raise ValueError(
+                f"{self.name} takes no pretrained weights, but weights is {self.weights!r}: remove"
+                f" config.model.weights, or set config.model.name to one of {', '.join(taking)}"
+            )
         return self
 
 
@@ -138,5 +150,25 @@ class Config(Section):
             raise ValueError(
                 f"prepare.image_size is {height} x {width} pixels, but {self.model.name} needs {least} x"
                 f" {least} at least; set config.prepare.image_size or config.model.name"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _space_fits(self) -> Self:
+        from vision.search_space import check_space
+
+        try:
+            check_space(self.tune.space, self.model, self.train, self.augment)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @model_validator(mode="after")
+    def _has_features_to_keep(self) -> Self:
+        if self.train.fine_tune and self.model.weights is None and self.pretrain.method == "none":
+            raise ValueError(
+                "train.fine_tune trains the head on the features of a network that has learned already, but"
+                " model.weights is not set and pretrain.method is none; set config.model.weights to imagenet"
+                " or a file, or config.train.recipe to one that starts from random weights"
             )
         return self

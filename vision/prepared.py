@@ -143,16 +143,6 @@ class PreparedImages:
         return description
 
 
-def refuse_multi_label(prepared: PreparedImages) -> None:
-    """Returns for a set that can be trained on: one class an image."""
-    if prepared.is_multi_label:
-        raise DataError(
-            f"images with several labels ({', '.join(prepared.class_names[:5])} ...) cannot be trained on"
-            " yet: allowed is one class an image; up to here the set is read, checked, split and prepared,"
-            " and `sightline data` reports on it; set config.data to another set"
-        )
-
-
 def prepare_images(manifest: Manifest, preprocessing: Preprocessing, folder: Path) -> PreparedImages:
     """The manifest's train, validation and test images, below `folder`; at once where they are there.
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
+from vision.config import Config
+from vision.recipes import RECIPES
 from vision.starting_point import StartingPoint
 
 PARAGRAPHS = ("data", "augment", "promote")  # sections that begin one in the YAML
@@ -25,10 +29,11 @@ def write_starting_point(point: StartingPoint) -> str:
         *_comment(
             "Suggested by `sightline init` from what the images look like: change what you know better.", ""
         ),
+        *_comment(point.advice, ""),
         f"# Run: make train CONFIG=configs/{config.name}.yaml",
     ]
     lines = [*header, "", "parameters:", "  config:"]
-    for key, value in config.model_dump(mode="json", exclude_unset=True).items():
+    for key, value in _chosen(config, point.reasons).items():
         if key in PARAGRAPHS:
             lines.append("")
         if isinstance(value, dict):
@@ -39,6 +44,18 @@ def write_starting_point(point: StartingPoint) -> str:
         else:
             lines.append(f"    {key}: {_flow(value)}")
     return "\n".join([*lines, "", STEPS])
+
+
+def _chosen(config: Config, reasons: Mapping[str, str]) -> dict[str, Any]:
+    """The values that are set, without those that the recipe would set as well and that have no reason."""
+    tree = config.model_dump(mode="json", exclude_unset=True)
+    recipe = RECIPES[config.train.recipe].settings if config.train.recipe else {}
+    tree["train"] = {
+        key: value
+        for key, value in tree["train"].items()
+        if key not in recipe or value != recipe[key] or f"train.{key}" in reasons
+    }
+    return tree
 
 
 def _comment(text: str, indent: str) -> list[str]:

@@ -1,133 +1,91 @@
-"""Search for training parameters by Optuna: kept in SQLite, resumable, hopeless trials pruned."""
+"""Search for settings: one process draws values and ends trials, so their number is exact; workers train."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 
-import keras
 import optuna
+from rich.console import Console
 
-from models import ARCHITECTURES
-from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig, TrainConfig, TuneConfig
-from vision.prepared import LabelledImages
-from vision.training.fit import fit_model
-from vision.tuning_parameters import BestParameters
+from vision.search_space import Values, suggest
+from vision.tuning_parameters import BestParameters, TrialRecord
+from vision.tuning_study import best_parameters, end_trial, ended_trials, open_study, repeat_trial, shown
+from vision.tuning_trial import Outcome, Search, train_trial
+from vision.tuning_workers import Worker, start_worker
 
-TrialLog = Callable[[int, dict[str, float], list[float]], None]
-
-
-# The search space: fields of TrainConfig.
-SPACE = {
-    "learning_rate": optuna.distributions.FloatDistribution(3e-4, 1e-2, log=True),
-    "label_smoothing": optuna.distributions.FloatDistribution(0.0, 0.2),
-    "weight_decay": optuna.distributions.FloatDistribution(1e-6, 1e-2, log=True),
-}
+TrialLog = Callable[[TrialRecord, Outcome], None]
 
 
 def tune_training(
-    train: LabelledImages,
-    validation: LabelledImages,
-    *,
-    num_classes: int,
-    policy: AugmentationPolicy,
-    model: ModelConfig,
-    base: TrainConfig,
-    tune: TuneConfig,
-    seed: int,
-    study_name: str,
-    storage: str,
-    on_trial: TrialLog = lambda number, values, curve: None,
+    search: Search, *, study_name: str, storage: str, on_trial: TrialLog = lambda record, outcome: None
 ) -> BestParameters:
-    """The values with the highest validation accuracy after `tune.epochs` epochs.
+    """The values with the highest validation score within `tune.epochs` epochs.
 
-    A study of that name goes on where it stopped: only finished or pruned trials count towards
-    `tune.trials`, and one that was killed is tried again. One process at a time.
+    `storage` is SQLite's URL, `study_name` is MODEL-DIGEST: the last search of that MODEL lends its best
+    values. A study of the whole name goes on where it stopped, and a trial that was killed is tried again;
+    one search at a time. ConfigError where no trial could be trained.
     """
+    study = open_study(search, study_name, storage)
+    console = Console(stderr=True)
 
-    def objective(trial: optuna.Trial) -> float:
-        values = _suggest(trial)
-        keras.utils.set_random_seed(seed)
-        network = ARCHITECTURES[model.name].build(train.images[0].shape, num_classes, **model.options)
-        config = TrainConfig.model_validate(base.model_dump() | values | {"epochs": tune.epochs})
-        report = _ReportToOptuna(trial)
-        try:
-            fit_model(network, train, validation, policy=policy, config=config, seed=seed, callbacks=[report])
-        finally:
-            on_trial(trial.number, values, report.curve)
-        if report.is_pruned:
-            raise optuna.TrialPruned
-        return max(report.curve)
+    def end(trial: optuna.Trial, outcome: Outcome) -> None:
+        record = end_trial(study, trial, outcome)
+        on_trial(record, outcome)
+        console.print(_line(study, record, search), soft_wrap=True, highlight=False, markup=False)
 
-    study = optuna.create_study(
-        study_name=study_name,
-        storage=storage,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=1),
-    )
-    # With one seed for all, a search that goes on would draw the same values again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-    if not study.trials:
-        # The user's own values are the first trial: the search can only improve on them.
-        study.enqueue_trial(_own_values(base))
-    _repeat_killed_trials(study)
-    done = _finished_trials(study)
-    if tune.trials > done:
-        study.optimize(objective, n_trials=tune.trials - done, timeout=tune.timeout_seconds)
-    return _best(study)
+    workers = [start_worker(search.tune.processes) for _ in range(search.tune.processes)]
+    try:
+        _run(study, search, workers, end)
+    finally:
+        for worker in workers:
+            worker.shutdown(kill_workers=True)
+    return best_parameters(study, search.score)
 
 
-def _suggest(trial: optuna.Trial) -> dict[str, float]:
-    return {
-        name: trial.suggest_float(name, space.low, space.high, log=space.log) for name, space in SPACE.items()
+def _run(
+    study: optuna.Study, search: Search, workers: list[Worker], end: Callable[[optuna.Trial, Outcome], None]
+) -> None:
+    """Trains the trials that are left; a worker that died is replaced in `workers`."""
+    tune = search.tune
+    deadline = time.monotonic() + (tune.timeout_seconds or float("inf"))
+    idle = list(range(len(workers)))
+    running: dict[Future[Outcome], tuple[optuna.Trial, int]] = {}
+    while True:
+        while idle and len(ended_trials(study)) + len(running) < tune.trials and time.monotonic() < deadline:
+            trial, place = study.ask(), idle.pop()
+            values = suggest(trial, tune.space, search.settings)
+            running[_submit(workers, place, search, trial, values)] = trial, place
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            trial, place = running.pop(future)
+            idle.append(place)
+            try:
+                end(trial, future.result())
+            except BrokenExecutor:
+                repeat_trial(study, trial.number)
+                workers[place] = start_worker(len(workers))
+
+
+def _submit(
+    workers: list[Worker], place: int, search: Search, trial: optuna.Trial, values: Values
+) -> Future[Outcome]:
+    try:
+        return workers[place].submit(train_trial, search, trial, values)
+    except BrokenExecutor:  # it died while it was idle
+        workers[place] = start_worker(len(workers))
+        return workers[place].submit(train_trial, search, trial, values)
+
+
+def _line(study: optuna.Study, record: TrialRecord, search: Search) -> str:
+    how = {
+        "COMPLETE": f"{search.score} {record.value or 0:.4f}",
+        "PRUNED": "stopped early",
+        "FAIL": record.failure,
     }
-
-
-def _own_values(base: TrainConfig) -> dict[str, float]:
-    """The user's values, moved into the space where they lie outside."""
-    return {name: min(max(getattr(base, name), space.low), space.high) for name, space in SPACE.items()}
-
-
-def _repeat_killed_trials(study: optuna.Study) -> None:
-    """Ends trials whose process died, and puts their values first in the queue."""
-    for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.enqueue_trial(trial.params)
-
-
-def _finished_trials(study: optuna.Study) -> int:
-    states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
-    return len(study.get_trials(states=states))
-
-
-def _best(study: optuna.Study) -> BestParameters:
-    if not study.get_trials(states=(optuna.trial.TrialState.COMPLETE,)):
-        return BestParameters()
-    return BestParameters(
-        values=study.best_params,
-        validation_accuracy=study.best_value,
-        trials=_finished_trials(study),
-    )
-
-
-class _ReportToOptuna(keras.callbacks.Callback):
-    """Tells the study each epoch's validation accuracy and stops a hopeless run.
-
-    Optuna's own Keras integration is deprecated.
-    """
-
-    def __init__(self, trial: optuna.Trial) -> None:
-        super().__init__()
-        self._trial = trial
-        self.curve: list[float] = []
-        self.is_pruned = False
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        accuracy = float((logs or {})["val_accuracy"])
-        self.curve.append(accuracy)
-        self._trial.report(accuracy, epoch)
-        if self._trial.should_prune():
-            self.is_pruned = True
-            self.model.stop_training = True
+    completed = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    best = f", best {study.best_value:.4f} (trial {study.best_trial.number})" if completed else ""
+    count = f"{len(ended_trials(study))} of {search.tune.trials}"
+    return f"search: {count}: trial {record.number} {how[record.state]}{best}; {shown(record.parameters)}"

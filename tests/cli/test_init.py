@@ -26,6 +26,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "workspace"))
+    monkeypatch.delenv("SIGHTLINE_WEIGHTS", raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     return folder
 
 
@@ -113,6 +115,43 @@ def test_people_are_told_what_was_found_and_what_comes_next(photos: Path, capsys
         assert words in out
 
 
+@pytest.fixture
+def large_photos(here: Path) -> Path:
+    """Ten roses and ten tulips, of a size that ImageNet's weights are for."""
+    for number in range(20):
+        draw(here / "garden" / ("rose", "tulip")[number % 2] / f"{number}.png", (200, 150))
+    return here / "garden"
+
+
+WEIGHTS = "mobilenetv2_1.0_224_imagenet_notop.weights.h5"
+
+
+def test_named_weights_are_taken(large_photos: Path, here: Path, capsys: Capture) -> None:
+    (here / WEIGHTS).touch()
+    document = answer(["garden", "--weights", WEIGHTS], capsys)
+
+    config = load_config(Path(document["config"]))
+    assert (config.model.name, config.model.weights) == ("mobilenet_v2", WEIGHTS)
+    assert (config.quality.weights, config.train.recipe) == (WEIGHTS, "fine_tune")
+    assert (document["weights"], document["advice"]) == (WEIGHTS, "")
+
+
+def test_weights_are_found_where_training_finds_them(
+    large_photos: Path, here: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_WEIGHTS", str(here / "weights"))
+    (here / "weights").mkdir()
+    (here / "weights" / WEIGHTS).touch()
+    assert answer(["garden"], capsys)["weights"] == f"weights/{WEIGHTS}"
+
+
+def test_people_without_weights_are_told_where_to_put_them(large_photos: Path, capsys: Capture) -> None:
+    assert run(["init", "garden"]) == 0
+    out = capsys.readouterr().out
+    for words in ("residual, from random weights", "SIGHTLINE_WEIGHTS", "--weights"):
+        assert words in out
+
+
 def test_existing_configuration_is_kept_unless_forced(photos: Path, capsys: Capture) -> None:
     answer(["My Photos"], capsys)
     target = Path("configs/my-photos.yaml")
@@ -138,6 +177,7 @@ def test_model_of_another_file_is_not_taken(photos: Path, capsys: Capture) -> No
         (["notes.txt"], "notes.txt"),
         (["empty.csv"], "empty.csv"),
         (["My Photos", "--name", "My Photos"], "--name"),
+        (["My Photos", "--weights", "notes.txt"], "--weights"),
     ],
 )
 def test_mistake_is_one_line(

@@ -14,7 +14,7 @@ from PIL import Image
 from vision.bundle import sha256_file
 from vision.errors import DataError
 from vision.manifest import Manifest
-from vision.prepared import PreparedImages, prepare_images, refuse_multi_label
+from vision.prepared import PreparedImages, prepare_images
 from vision.preprocessing import Preprocessing
 
 SMALL = Preprocessing(image_size=(2, 3))
@@ -64,8 +64,6 @@ def test_labels_of_a_multi_label_set_are_a_row_of_zeros_and_ones(manifest: Manif
     assert prepared.class_names == ("a", "b", "c")
     assert prepared.labels("train").tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
     assert prepared.labels("test").tolist() == [[0, 1, 1], [1, 0, 0]]
-    with pytest.raises(DataError, match=r"several labels \(a, b, c .* allowed is one class an image"):
-        refuse_multi_label(prepared)
 
 
 def test_a_split_without_rows_is_empty(manifest: Manifest, tmp_path: Path) -> None:

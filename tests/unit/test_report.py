@@ -17,7 +17,6 @@ from vision.report import (
     CompressionRow,
     Prediction,
     Report,
-    SearchSummary,
     render_report,
 )
 from vision.report.findings import findings, headline
@@ -25,6 +24,7 @@ from vision.report.images import thumbnail
 from vision.report.metric_words import METRIC_WORDS, TILES
 from vision.report.plots import drawable_names
 from vision.report.wording import interval, number, percent, size
+from vision.tuning_parameters import SearchRecord
 
 HOSTILE = (
     "<b>bold</b>",
@@ -105,7 +105,7 @@ def test_report_escapes_names_and_draws_them_all() -> None:
 
 
 def test_report_leaves_out_what_is_not_given() -> None:
-    nothing_tried = SearchSummary("accuracy", (), {})
+    nothing_tried = SearchRecord(score="accuracy", trials=(), importances={})
     page = Page(render_report(Report("bare", evaluation_of(("a", "b")), search=nothing_tried)))
     assert page.sections == ["metrics", "confusion", "classes", "curves", "data"]
 

@@ -7,18 +7,26 @@ import pytest
 
 from tests.unit.html_page import Page
 from vision.evaluation import evaluate_predictions
-from vision.report import Report, SearchSummary, SearchTrial, render_report
+from vision.report import Report, render_report
 from vision.report.training_plots import plot_history, plot_importances, plot_search
 from vision.report.wording import parameter
+from vision.tuning_parameters import SearchRecord, TrialRecord
+
+
+def trial(number, value, state, parameters):
+    return TrialRecord(number=number, value=value, state=state, parameters=parameters)
+
 
 TRIALS = (
-    SearchTrial(0, 0.90, "COMPLETE", {"learning_rate": 0.001, "optimizer": "adam"}),
-    SearchTrial(1, 0.95, "COMPLETE", {"learning_rate": 0.0031622, "optimizer": "sgd", "blocks": 3}),
-    SearchTrial(2, 0.99, "PRUNED", {"learning_rate": 0.01, "optimizer": "adam"}),
-    SearchTrial(3, None, "FAIL", {"learning_rate": 0.1, "optimizer": "adam"}),
-    SearchTrial(4, 0.95, "COMPLETE", {"learning_rate": 0.002, "optimizer": "sgd"}),
+    trial(0, 0.90, "COMPLETE", {"learning_rate": 0.001, "optimizer": "adam"}),
+    trial(1, 0.95, "COMPLETE", {"learning_rate": 0.0031622, "optimizer": "sgd", "blocks": 3}),
+    trial(2, 0.99, "PRUNED", {"learning_rate": 0.01, "optimizer": "adam"}),
+    trial(3, None, "FAIL", {"learning_rate": 0.1, "optimizer": "adam"}),
+    trial(4, 0.95, "COMPLETE", {"learning_rate": 0.002, "optimizer": "sgd"}),
 )
-SEARCH = SearchSummary("average_precision", TRIALS, {"optimizer": 0.25, "learning_rate": 0.75})
+SEARCH = SearchRecord(
+    score="average_precision", trials=TRIALS, importances={"optimizer": 0.25, "learning_rate": 0.75}
+)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +58,16 @@ def test_best_trials_stand_in_a_table_with_all_their_parameters(html) -> None:
 
 @pytest.mark.parametrize("kept", [(), TRIALS[3:4]], ids=["no trial", "a failed one"])
 def test_a_search_without_scores_has_no_pictures(kept) -> None:
-    search = SearchSummary("accuracy", kept, {})
+    search = SearchRecord(score="accuracy", trials=kept, importances={})
     assert (plot_search(search), plot_importances(search)) == (None, None)
 
 
 @pytest.mark.parametrize("kept", [TRIALS[:1], TRIALS[2:3]], ids=["one completed", "one pruned"])
 def test_a_search_of_one_trial_has_a_picture(kept) -> None:
-    assert "average precision" in plot_search(SearchSummary("average_precision", kept, {})).alt
+    assert (
+        "average precision"
+        in plot_search(SearchRecord(score="average_precision", trials=kept, importances={})).alt
+    )
 
 
 def test_parameters_are_short() -> None:

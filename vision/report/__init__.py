@@ -16,8 +16,6 @@ from vision.report.contents import (
     CompressionRow,
     Prediction,
     Report,
-    SearchSummary,
-    SearchTrial,
 )
 
 __all__ = [
@@ -25,8 +23,6 @@ __all__ = [
     "CompressionRow",
     "Prediction",
     "Report",
-    "SearchSummary",
-    "SearchTrial",
     "render_report",
 ]
 

@@ -10,10 +10,11 @@ from vision.evaluation import Evaluation
 from vision.manifest import SPLITS
 from vision.prepared import PreparedImages
 from vision.report import render_report
-from vision.report.contents import AugmentationExample, CompressionRow, Report, SearchSummary
+from vision.report.contents import AugmentationExample, CompressionRow, Report
 from vision.report.predictions import answer_test_images, choose_for_gallery, explain, show
 from vision.task import has_class
 from vision.training.record import TrainingRecord
+from vision.tuning_parameters import SearchRecord
 
 
 def build_report(
@@ -28,7 +29,7 @@ def build_report(
     before: Evaluation | None,
     compression: CompressionTable | None,
     seed: int,
-    search: SearchSummary | None = None,
+    search: SearchRecord | None = None,
 ) -> str:
     """The report as HTML; `before` is the evaluation of the classifier before compression."""
     answers = answer_test_images(classifier, prepared)
@@ -61,13 +62,24 @@ def _class_counts(prepared: PreparedImages) -> dict[str, list[int]]:
 def _facts(prepared: PreparedImages, record: TrainingRecord) -> dict[str, str]:
     height, width = prepared.preprocessing.image_size
     return {
-        "architecture": f"{record.architecture}, {record.parameters:,} parameters",
+        "architecture": _architecture(record),
         "image size": f"{height} x {width} pixels, {prepared.preprocessing.resize}",
         "data revision": prepared.revision[:12],
         "training": f"{record.epochs} epochs, {record.seconds:.0f} s,"
-        f" {record.images_per_second:.0f} images a second",
+        f" {record.images_per_second:.0f} images a second{_where(record)}",
         "MLflow run": record.run_id,
     }
+
+
+def _where(record: TrainingRecord) -> str:
+    recipe = f", recipe {record.recipe}" if record.recipe else ""
+    return f"{recipe}, {record.accelerator}" if record.accelerator else recipe
+
+
+def _architecture(record: TrainingRecord) -> str:
+    work = f", {record.flops / 1e9:.2f} GFLOPs an image" if record.flops else ""
+    members = f", {len(record.member_scores)} members" if record.member_scores else ""
+    return f"{record.architecture}, {record.parameters:,} parameters{work}{members}"
 
 
 def _columns(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.evaluation import Evaluation
+from vision.tuning_parameters import SearchRecord
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), 0..255
-COMPLETE, PRUNED = "COMPLETE", "PRUNED"  # optuna.trial.TrialState
 
 
 @dataclass(frozen=True)
@@ -57,30 +57,6 @@ class CompressionRow:
 
 
 @dataclass(frozen=True)
-class SearchTrial:
-    """One trial; `state` is Optuna's name of it (COMPLETE, PRUNED, FAIL), `value` the score it ended with."""
-
-    number: int
-    value: float | None
-    state: str
-    parameters: Mapping[str, str | float | int]
-
-
-@dataclass(frozen=True)
-class SearchSummary:
-    """A search for hyper-parameters: the higher the score, the better."""
-
-    score: str  # of validation images, such as accuracy or average_precision
-    trials: tuple[SearchTrial, ...]
-    importances: Mapping[str, float]  # parameter -> share 0..1; empty where the trials were too few
-
-    def best(self, limit: int) -> tuple[SearchTrial, ...]:
-        """Completed trials, the best first, of equal ones the earliest."""
-        completed = [trial for trial in self.trials if trial.state == COMPLETE and trial.value is not None]
-        return tuple(sorted(completed, key=lambda trial: (-(trial.value or 0), trial.number))[:limit])
-
-
-@dataclass(frozen=True)
 class Report:
     """Everything on the page; plots and summary show `evaluation`, the table also `comparison`."""
 
@@ -95,4 +71,4 @@ class Report:
     activations: tuple[Prediction, ...] = ()
     activation_method: str = ""
     mistakes: tuple[Prediction, ...] = ()
-    search: SearchSummary | None = None
+    search: SearchRecord | None = None

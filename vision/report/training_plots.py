@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vision.report.contents import COMPLETE, PRUNED, SearchSummary
 from vision.report.images import Picture, plot
 from vision.report.plots import COLOURS, FONT_SIZE, INK, describe, legend_below, new_figure, plain_axes
 from vision.report.wording import number, percent
+from vision.tuning_parameters import SearchRecord
 
 # A schedule may end at 0, which has no place on a logarithmic axis.
 LOWEST_RATE = 1e-3  # of the highest
@@ -54,11 +54,11 @@ def _plot_quantity(axes: Any, quantity: str, history: Mapping[str, Sequence[floa
     describe(axes, title=quantity.replace("_", " "), x="epoch")
 
 
-def plot_search(search: SearchSummary) -> Picture | None:
+def plot_search(search: SearchRecord) -> Picture | None:
     """The score of each trial, and the best so far; None where no trial has a score."""
     from matplotlib.ticker import MaxNLocator
 
-    completed, pruned = _points(search, COMPLETE), _points(search, PRUNED)
+    completed, pruned = _points(search, "COMPLETE"), _points(search, "PRUNED")
     if not completed and not pruned:
         return None
     score = search.score.replace("_", " ")
@@ -79,13 +79,13 @@ def plot_search(search: SearchSummary) -> Picture | None:
     return plot(figure, told)
 
 
-def _points(search: SearchSummary, state: str) -> list[tuple[int, float]]:
+def _points(search: SearchRecord, state: str) -> list[tuple[int, float]]:
     """Number and score of the trials that ended so, in order."""
     ended = [trial for trial in search.trials if trial.state == state]
     return sorted((trial.number, trial.value) for trial in ended if trial.value is not None)
 
 
-def plot_importances(search: SearchSummary) -> Picture | None:
+def plot_importances(search: SearchRecord) -> Picture | None:
     """How much of the scores' variation each parameter explains, the most important first; None without."""
     ranked = sorted(search.importances.items(), key=lambda item: -item[1])[:MAX_PARAMETERS]
     if not ranked:
