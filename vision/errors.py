@@ -6,6 +6,7 @@ SightlineError              the user can mend it; shown as one message, without 
 │   ├── ImageError          bytes that are not a usable image
 │   │   └── ImageTooLarge   more bytes or pixels than allowed
 │   └── ContractBreach      a critical expectation of data_contracts/ failed
+├── OutOfMemory             the device's memory does not hold a training step of one image
 ├── BundleError             a bundle that is incomplete, altered or of a newer schema
 └── RegistryError           versions and the champion
     ├── UnknownVersion      no such version
@@ -36,6 +37,10 @@ class ImageTooLarge(ImageError):
 
 class ContractBreach(DataError):
     """A critical expectation of a data contract failed."""
+
+
+class OutOfMemory(SightlineError):
+    """The device's memory does not hold a training step of one image."""
 
 
 class BundleError(SightlineError):

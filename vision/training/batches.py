@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.image_array import ImageArray
+from vision.training.devices import devices_sharing, shareable
 
 # ({"images": (B, H, W, 3) uint8, "targets": (B, K) float32},): Keras wants a tuple, of inputs alone here.
 TrainerBatch = tuple[dict[str, NDArray[Any]]]
@@ -29,8 +30,7 @@ class Batches(keras.utils.PyDataset):
         self._targets = targets
         self._batch_size = min(batch_size, len(images))
         self._seed = seed
-        self._epoch = 0
-        self._shuffle()
+        self.enter(0)
 
     def __len__(self) -> int:
         return len(self._images) // self._batch_size
@@ -41,26 +41,36 @@ class Batches(keras.utils.PyDataset):
         rows = np.sort(self._order[start : start + self._batch_size])
         return ({"images": self._images[rows], "targets": self._targets[rows]},)
 
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
+    def enter(self, epoch: int, rows: NDArray[np.intp] | None = None) -> None:
+        """Shuffles for an epoch, counted from 0, of the images `rows`; None: of all.
 
-    def _shuffle(self) -> None:
-        self._order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._images))
+        An epoch has as many batches whatever it draws from, so that schedules can count them: where there
+        are fewer rows than images, each comes again after all have come.
+        """
+        random = np.random.default_rng((self._seed, epoch))
+        rows = np.arange(len(self._images)) if rows is None else rows
+        rounds = -(-len(self._images) // len(rows))
+        self._order = np.concatenate([random.permutation(rows) for _ in range(rounds)])
 
 
 class OrderedBatches(keras.utils.PyDataset):
-    """The same for validation: every image once, in the order of the array; the last batch may be smaller."""
+    """The same for validation: every image once, in the order of the array; the last batch may be smaller.
+
+    Where several devices share a batch, the first images come again at the end until all have as many.
+    """
 
     def __init__(self, images: ImageArray, targets: NDArray[np.float32], *, batch_size: int) -> None:
         super().__init__()
         self._images = images
         self._targets = targets
-        self._batch_size = batch_size
+        self._batch_size = shareable(batch_size)
+        devices = devices_sharing()
+        self._count = -(-len(images) // devices) * devices
 
     def __len__(self) -> int:
-        return -(-len(self._images) // self._batch_size)
+        return -(-self._count // self._batch_size)
 
     def __getitem__(self, index: int) -> TrainerBatch:
-        rows = slice(index * self._batch_size, (index + 1) * self._batch_size)
+        start = index * self._batch_size
+        rows = np.arange(start, min(start + self._batch_size, self._count)) % len(self._images)
         return ({"images": self._images[rows], "targets": self._targets[rows]},)

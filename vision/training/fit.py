@@ -1,24 +1,40 @@
-"""One training run: fit with early stopping, keep the best weights."""
+"""One training run: fit with early stopping, keep the best weights, go on where a killed one was."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import gc
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
+import numpy as np
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.image_array import Pixels
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
-from vision.training.objective import build_objective, training_targets
-from vision.training.progress import ProgressBar
+from vision.training.checkpoint import (
+    Checkpoint,
+    TrainingState,
+    assign,
+    fingerprint_of,
+    read_state,
+    values_of,
+)
+from vision.training.curriculum import Curriculum
+from vision.training.devices import refuse_accumulation, shareable
+from vision.training.memory import with_smaller_batches
+from vision.training.objective import Targets, build_objective, training_targets
+from vision.training.progress import ProgressBar, Stopwatch
 from vision.training.schedule import build_optimizer, rate_callbacks
 from vision.training.stages import Stages
 from vision.training.trainer import Trainer
 from vision.training_config import TrainConfig
 
 EVALUATION_BATCH = 256
+# Images of each split whose pixels a checkpoint knows: enough to notice another preparation of the same ones.
+FINGERPRINTED_IMAGES = 16
 
 EpochLog = Callable[[int, dict[str, float]], None]
 
@@ -27,7 +43,8 @@ EpochLog = Callable[[int, dict[str, float]], None]
 class TrainingResult:
     """The fitted model and how it went; `history` has one value an epoch.
 
-    `images_per_second` counts training images over all of `seconds`: compiling and validating are in it.
+    `images_per_second` counts training images over all of `seconds`: compiling and validating are in it, and
+    so are the parts before an interruption.
     """
 
     model: keras.Model
@@ -50,43 +67,137 @@ def fit_model(
     seed: int,
     on_epoch: EpochLog = lambda epoch, metrics: None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    rates: Mapping[str, float] | None = None,
+    checkpoint: Path | None = None,
 ) -> TrainingResult:
-    """Trains `model` in place.
+    """Trains `model` in place, its variables at `rates` times the learning rate (layer_rates.py).
 
     With early stopping it ends with the weights of the epoch with the lowest validation loss, without it
     with those of the last epoch: a schedule that falls to 0 ends where it is best.
+
+    `checkpoint` is a folder: the same call goes on from what it holds, to the same weights as without the
+    interruption, and `on_epoch` hears of the earlier epochs again. Where the device's memory runs out, the
+    training starts again with smaller batches; OutOfMemory where one image does not fit.
     """
-    num_classes = model.output_shape[-1]
-    batches = Batches(
-        train.images, training_targets(train.labels, num_classes), batch_size=config.batch_size, seed=seed
-    )
-    trainer = Trainer(
-        model,
-        policy,
-        seed=seed,
-        objective=build_objective(config, train.labels, num_classes),
-        optimizer=build_optimizer(config, total_steps=len(batches) * config.epochs),
-    )
-    targets = training_targets(validation.labels, num_classes)
-    started = time.perf_counter()
-    history = trainer.fit(
-        batches,
-        validation_data=OrderedBatches(validation.images, targets, batch_size=EVALUATION_BATCH),
-        epochs=config.epochs,
-        verbose=0,
-        callbacks=[
+    job = _Job(model, train, validation, policy, seed, on_epoch, callbacks, rates)
+    fingerprint = job.fingerprint(config) if checkpoint else ""
+    state = read_state(checkpoint, fingerprint) if checkpoint else None
+    sizes = {"batch_size": shareable(min(config.batch_size, len(train.images)))}
+    if state is not None:
+        sizes = {"batch_size": state.batch_size, "accumulate": state.accumulate}
+        _repeat(on_epoch, state.history)
+    config = config.model_copy(update=sizes)
+    initial = values_of(model.variables)
+    while True:
+        try:
+            return job.run(config, checkpoint, fingerprint, state)
+        except Exception as error:
+            config, state = with_smaller_batches(config, error), None
+        # Out here the error is forgotten, and with it what the failed attempt held on the device.
+        gc.collect()
+        assign(model.variables, initial)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all attempts at a training share."""
+
+    model: keras.Model
+    train: LabelledImages
+    validation: LabelledImages
+    policy: AugmentationPolicy
+    seed: int
+    on_epoch: EpochLog
+    callbacks: Sequence[keras.callbacks.Callback]
+    rates: Mapping[str, float] | None
+
+    def run(
+        self, config: TrainConfig, checkpoint: Path | None, fingerprint: str, state: TrainingState | None
+    ) -> TrainingResult:
+        refuse_accumulation(config.accumulate)
+        batches = Batches(
+            self.train.images, self._targets(self.train), batch_size=config.batch_size, seed=self.seed
+        )
+        trainer = self._trainer(config, total_steps=len(batches) * config.epochs)
+        history, stopwatch = keras.callbacks.History(), Stopwatch()
+        parts = [*self._callbacks(config, batches, trainer.loss), history, stopwatch]
+        if checkpoint is not None:
+            sizes = (config.batch_size, config.accumulate)
+            parts.append(Checkpoint(checkpoint, fingerprint, others=tuple(parts), sizes=sizes, state=state))
+        trainer.fit(
+            batches,
+            validation_data=self._ordered(self.validation),
+            initial_epoch=state.next_epoch if state else 0,
+            epochs=config.epochs,
+            shuffle=False,  # Keras would order the batches by Python's own generator, which nobody saves
+            verbose=0,
+            callbacks=parts,
+        )
+        values = {name: [float(value) for value in each] for name, each in history.history.items()}
+        seen = len(values["loss"]) * len(batches) * config.batch_size
+        return TrainingResult(self.model, values, stopwatch.seconds, seen / stopwatch.seconds)
+
+    def _trainer(self, config: TrainConfig, *, total_steps: int) -> Trainer:
+        return Trainer(
+            self.model,
+            self.policy,
+            seed=self.seed,
+            objective=build_objective(config, self.train.labels, self.model.output_shape[-1]),
+            optimizer=build_optimizer(config, total_steps=total_steps, rates=self.rates),
+        )
+
+    def _callbacks(
+        self, config: TrainConfig, batches: Batches, loss: keras.losses.Loss
+    ) -> list[keras.callbacks.Callback]:
+        """In the order in which they act at an epoch's end: first come those that change what others see."""
+        easy_first = Curriculum(
+            batches,
+            self._ordered(self.train),
+            self._targets(self.train),
+            loss=loss,
+            epochs=config.curriculum_epochs,
+        )
+        return [
             *([keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if config.ema_decay else []),
+            easy_first,
             *rate_callbacks(config, steps_per_epoch=len(batches)),
-            Stages(config, (train.images.shape[1], train.images.shape[2])),
+            Stages(config, (self.train.images.shape[1], self.train.images.shape[2])),
             *_early_stopping(config),
-            keras.callbacks.LambdaCallback(on_epoch_end=on_epoch),
+            keras.callbacks.LambdaCallback(on_epoch_end=self.on_epoch),
             ProgressBar(config.epochs),
-            *callbacks,
-        ],
-    ).history
-    seconds = time.perf_counter() - started
-    seen = len(history["loss"]) * len(batches) * min(config.batch_size, len(train.images))
-    return TrainingResult(model, _as_floats(history), seconds, seen / seconds)
+            *self.callbacks,
+        ]
+
+    def _ordered(self, split: LabelledImages) -> OrderedBatches:
+        return OrderedBatches(split.images, self._targets(split), batch_size=EVALUATION_BATCH)
+
+    def _targets(self, split: LabelledImages) -> Targets:
+        return training_targets(split.labels, self.model.output_shape[-1])
+
+    def fingerprint(self, config: TrainConfig) -> str:
+        """Of all that the weights at the end follow from. Names of layers change from process to process."""
+        settings = {
+            "config": config.model_dump(mode="json"),
+            "policy": self.policy.model_dump(mode="json"),
+            "seed": self.seed,
+            "precision": self.model.dtype_policy.name,
+            "trainable": [variable.trainable for variable in self.model.variables],
+            "rates": [(self.rates or {}).get(variable.path, 1.0) for variable in self.model.variables],
+            "shapes": [self.train.images.shape, self.validation.images.shape],
+            "callbacks": [type(callback).__name__ for callback in self.callbacks],
+        }
+        arrays = [*self.model.get_weights(), self.train.labels, self.validation.labels]
+        return fingerprint_of(settings, [*arrays, _sample(self.train), _sample(self.validation)])
+
+
+def _sample(split: LabelledImages) -> Pixels:
+    rows = np.unique(np.linspace(0, len(split.images) - 1, FINGERPRINTED_IMAGES).astype(np.intp))
+    return split.images[rows]
+
+
+def _repeat(on_epoch: EpochLog, history: dict[str, list[float]]) -> None:
+    for epoch in range(len(history["loss"])):
+        on_epoch(epoch, {name: values[epoch] for name, values in history.items()})
 
 
 def _early_stopping(config: TrainConfig) -> list[keras.callbacks.Callback]:
@@ -94,7 +205,3 @@ def _early_stopping(config: TrainConfig) -> list[keras.callbacks.Callback]:
         return []
     patience = config.early_stopping_patience
     return [keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)]
-
-
-def _as_floats(history: dict[str, list[float]]) -> dict[str, list[float]]:
-    return {name: [float(value) for value in values] for name, values in history.items()}

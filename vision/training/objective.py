@@ -69,22 +69,29 @@ def build_objective(config: TrainConfig, labels: Labels, num_classes: int) -> Ob
 
 
 def _multi_label(config: TrainConfig, labels: Labels) -> Objective:
-    positive = _balanced_positives(labels) if config.class_weights == "balanced" else None
     score = keras.metrics.AUC(
         curve="PR", multi_label=True, num_labels=labels.shape[1], from_logits=True, name="average_precision"
     )
-    smoothing = config.label_smoothing
+    return Objective(_multi_label_loss(config, labels), score)
+
+
+def _multi_label_loss(config: TrainConfig, labels: Labels) -> keras.losses.Loss:
+    smoothing, balanced = config.label_smoothing, config.class_weights == "balanced"
+    if balanced and config.loss != "cross_entropy":
+        raise ConfigError(
+            f"train.class_weights is balanced and train.loss is {config.loss}, which balances by itself: for"
+            " images with several labels allowed is balanced with cross_entropy; set config.train.loss, or"
+            " config.train.class_weights to none"
+        )
+    if balanced:
+        return WeightedBinaryCrossentropy(_balanced_positives(labels), label_smoothing=smoothing)
     if config.loss == "asymmetric":
-        return Objective(AsymmetricLoss(), score)
+        return AsymmetricLoss(label_smoothing=smoothing)
     if config.loss == "focal":
-        loss: keras.losses.Loss = keras.losses.BinaryFocalCrossentropy(
+        return keras.losses.BinaryFocalCrossentropy(
             gamma=config.focal_gamma, from_logits=True, label_smoothing=smoothing
         )
-    elif positive is not None:
-        loss = WeightedBinaryCrossentropy(positive)
-    else:
-        loss = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
-    return Objective(loss, score)
+    return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=smoothing)
 
 
 def _balanced(labels: Labels, num_classes: int) -> Targets:
@@ -106,21 +113,30 @@ def _balanced_positives(labels: Labels) -> Targets:
 class AsymmetricLoss(keras.losses.Loss):
     """Ridnik et al. 2021, equations 4 to 6: easy negatives count little, very easy ones not at all."""
 
+    def __init__(self, *, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self._label_smoothing = label_smoothing
+
     def call(self, y_true: Any, y_pred: Any) -> KerasTensor:
-        targets = ops.cast(y_true, y_pred.dtype)
+        targets = _smoothed(y_true, self._label_smoothing, y_pred.dtype)
         shifted = ops.maximum(ops.sigmoid(y_pred) - ASYMMETRIC_MARGIN, 0.0)
-        negative = shifted**ASYMMETRIC_GAMMA * ops.log(ops.maximum(1.0 - shifted, 1e-7))
+        negative = shifted**ASYMMETRIC_GAMMA * ops.log(1.0 - shifted)  # at most 1 - margin, so no log of 0
         return -ops.mean(targets * ops.log_sigmoid(y_pred) + (1.0 - targets) * negative, axis=-1)
 
 
 class WeightedBinaryCrossentropy(keras.losses.Loss):
     """Binary cross-entropy in which a label that is there counts `positive_weights` (K,) times."""
 
-    def __init__(self, positive_weights: Targets) -> None:
+    def __init__(self, positive_weights: Targets, *, label_smoothing: float = 0.0) -> None:
         super().__init__()
-        self._weights = positive_weights
+        self._weights, self._label_smoothing = positive_weights, label_smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> KerasTensor:
-        targets = ops.cast(y_true, y_pred.dtype)
+        targets = _smoothed(y_true, self._label_smoothing, y_pred.dtype)
         present = self._weights * targets * ops.log_sigmoid(y_pred)
         return -ops.mean(present + (1.0 - targets) * ops.log_sigmoid(-y_pred), axis=-1)
+
+
+def _smoothed(targets: Any, smoothing: float, dtype: Any) -> KerasTensor:
+    """As Keras' binary losses do it: half of `smoothing` to either answer."""
+    return ops.cast(targets, dtype) * (1.0 - smoothing) + 0.5 * smoothing

@@ -18,6 +18,7 @@ class ProgressBar(keras.callbacks.Callback):
     def __init__(self, epochs: int) -> None:
         super().__init__()
         self._epochs = epochs
+        self._first: int | None = None
         self._console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("training"),
@@ -35,6 +36,11 @@ class ProgressBar(keras.callbacks.Callback):
         self._started = self._last_line = time.monotonic()
         self._progress.start()
 
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._first is None:  # a training that goes on does not begin at 0
+            self._first = epoch
+            self._progress.reset(self._task, completed=epoch)
+
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         scores = "  ".join(
             f"{name} {logs[name]:.4f}"
@@ -44,7 +50,7 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.update(self._task, completed=epoch + 1, scores=scores)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._last_line > SECONDS_BETWEEN_LINES:
-            left = (now - self._started) / (epoch + 1) * (self._epochs - epoch - 1)
+            left = (now - self._started) / (epoch + 1 - (self._first or 0)) * (self._epochs - epoch - 1)
             self._console.print(
                 f"training: epoch {epoch + 1}/{self._epochs}  {scores}  at most {left:.0f} s left",
                 soft_wrap=True,
@@ -53,3 +59,21 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._progress.stop()
+
+
+class Stopwatch(keras.callbacks.Callback):
+    """`seconds` of all epochs that have ended, those before an interruption included."""
+
+    remembered = ("seconds",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds = 0.0
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._last = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        now = time.perf_counter()
+        self.seconds += now - self._last
+        self._last = now

@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 from keras import ops
 
+from vision.training.layer_rates import with_rates
 from vision.training_config import TrainConfig
 
 
 class WarmUpAndFall(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 to `peak` in a straight line, then to 0 by half a cosine or a line; `cycles` times."""
+    """From 0 to `peak` in a straight line, then to 0 by half a cosine or a line; `cycles` times.
+
+    Keras asks with the number of the batch: with gradient accumulation `batches_per_step` of them make one
+    of the `steps`.
+    """
 
     def __init__(
-        self, peak: float, *, steps: int, warm_up_share: float, cycles: int = 1, shape: str = "cosine"
+        self,
+        peak: float,
+        *,
+        steps: int,
+        warm_up_share: float,
+        cycles: int = 1,
+        shape: str = "cosine",
+        batches_per_step: int = 1,
     ) -> None:
         super().__init__()
         self._peak, self._shape, self._cycles = peak, shape, cycles
+        self._batches_per_step = batches_per_step
         self._cycle_steps = max(1, steps // cycles)
         self._warm_up = warm_up_share * self._cycle_steps
 
     def __call__(self, step: Any) -> Any:
+        step = step // self._batches_per_step
         # The last cycle also takes what the division left over.
         cycle = ops.minimum(step // self._cycle_steps, self._cycles - 1)
         place = ops.cast(step - cycle * self._cycle_steps, "float32") + 1.0
@@ -48,6 +63,14 @@ class InverseTimeDecay(keras.callbacks.Callback):
         optimizer.learning_rate = float(ops.convert_to_numpy(optimizer.learning_rate)) * before / after
 
 
+class RateRecord(keras.callbacks.Callback):
+    """Puts `learning_rate`, as it is at the end of the epoch, into the history."""
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+
+
 def learning_rate(
     config: TrainConfig, *, total_steps: int
 ) -> float | keras.optimizers.schedules.LearningRateSchedule:
@@ -60,32 +83,40 @@ def learning_rate(
         warm_up_share=config.warm_up_share,
         cycles=config.cycles,
         shape=config.schedule,
+        batches_per_step=config.accumulate,
     )
 
 
 def rate_callbacks(config: TrainConfig, *, steps_per_epoch: int) -> list[keras.callbacks.Callback]:
-    """Those that change the rate of the `plateau` schedule; none for the others."""
+    """Those that change the rate of the `plateau` schedule, and for all one that records it."""
     if config.schedule != "plateau":
-        return []
+        return [RateRecord()]
     plateau = keras.callbacks.ReduceLROnPlateau(
         "val_loss", factor=config.plateau_factor, patience=config.plateau_patience
     )
     steps = steps_per_epoch // config.accumulate
-    return [plateau, InverseTimeDecay(config.rate_decay, steps_per_epoch=steps)]
+    return [plateau, InverseTimeDecay(config.rate_decay, steps_per_epoch=steps), RateRecord()]
 
 
-def build_optimizer(config: TrainConfig, *, total_steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer of the configuration, with its schedule, clipping, averaging and accumulation."""
+def build_optimizer(
+    config: TrainConfig, *, total_steps: int, rates: Mapping[str, float] | None = None
+) -> keras.optimizers.Optimizer:
+    """The optimizer of the configuration, with its schedule, clipping, averaging and accumulation.
+
+    `rates`: path of a variable -> factor of its learning rate and weight decay.
+    """
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "sgd": keras.optimizers.SGD}
     nesterov = {"momentum": 0.9, "nesterov": True} if config.optimizer == "sgd" else {}
     # AdamW wants a number; to the others 0 would be an operation a variable a step.
     decay = config.weight_decay if config.optimizer == "adamw" else config.weight_decay or None
-    return kinds[config.optimizer](
+    kind = kinds[config.optimizer]
+    return (with_rates(kind, rates) if rates else kind)(
         learning_rate(config, total_steps=total_steps),
         weight_decay=decay,
         global_clipnorm=config.clip_norm,
         use_ema=config.ema_decay is not None,
-        ema_momentum=config.ema_decay or 0.99,
+        # Keras averages after every batch, also after those that only accumulate.
+        ema_momentum=(config.ema_decay or 0.99) ** (1 / config.accumulate),
         gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
         **nesterov,
     )

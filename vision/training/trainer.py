@@ -39,6 +39,9 @@ class Trainer(keras.Model):
         self._class_weights = objective.class_weights
         self._stage = Stage()
         self.built = True  # `model` is, and augmentation has no weights
+        if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
+            # Keras would add it for a Trainer of mixed precision, which would round pixels and targets too.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         # "auto" compiles by XLA on JAX and on TensorFlow's GPUs, where all layers can be; on TensorFlow's CPU
         # it would train slower (235 against 297 images a second).
         self.compile(optimizer=optimizer, loss=objective.loss, metrics=[objective.score], jit_compile="auto")

@@ -1,0 +1,88 @@
+"""Several networks, or two views of an image, as one graph: pixels in, logits of mean probabilities out.
+
+Export, quantisation and serving take such a network like any other. Its members are nested, so Grad-CAM
+finds no feature map of its own in it, and explanations fall back to occlusion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from vision.task import Task
+
+# float32's epsilon, about: a probability below it is as good as none. From plain probabilities and not
+# from their logarithms: in int8 the latter have steps of 1/16.
+SMALLEST = 1e-7
+
+
+@keras.saving.register_keras_serializable(package="sightline")
+class MeanSoftmax(keras.layers.Layer):
+    """Logits (N, K) whose softmax is the mean of that of `views` logits (N, K), given as (views * N, K)."""
+
+    def __init__(self, views: int, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._views = views
+
+    def call(self, logits: Any) -> Any:
+        return ops.log(ops.maximum(_mean(ops.softmax(logits), self._views), SMALLEST))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "views": self._views}
+
+
+@keras.saving.register_keras_serializable(package="sightline")
+class MeanSigmoid(MeanSoftmax):
+    """The same of the sigmoid."""
+
+    def call(self, logits: Any) -> Any:
+        present = _mean(ops.sigmoid(logits), self._views)
+        return ops.log(ops.maximum(present, SMALLEST)) - ops.log(ops.maximum(1.0 - present, SMALLEST))
+
+
+@keras.saving.register_keras_serializable(package="sightline")
+class WithMirrorImages(keras.layers.Layer):
+    """Images (2N, H, W, C): those given, (N, H, W, C), then the same with left and right exchanged."""
+
+    def call(self, images: Any) -> Any:
+        return ops.concatenate([images, ops.flip(images, axis=2)])
+
+
+def average_models(models: Sequence[keras.Model], *, task: Task) -> keras.Model:
+    """One network whose probabilities are the mean of those of the models, of which it holds copies.
+
+    The models take images of one size and know the same classes in the same order.
+    """
+    inputs = keras.Input(models[0].input_shape[1:])
+    members = [copy_of(model, f"member_{place}") for place, model in enumerate(models)]
+    logits = keras.layers.Concatenate(axis=0)([member(inputs) for member in members])
+    return keras.Model(inputs, _mean_layer(len(models), task)(logits), name="ensemble")
+
+
+def mirrored(model: keras.Model, *, task: Task) -> keras.Model:
+    """Test-time augmentation: the mean of what `model` says of an image and of its mirror image."""
+    images = keras.Input(model.input_shape[1:])
+    logits = model(WithMirrorImages()(images))  # in one batch: in two, OpenVINO would hold two models
+    both_ways = keras.Model(images, _mean_layer(2, task)(logits), name="both_ways")
+    # Nested once more: in the outer graph Grad-CAM would take the mirror images for a feature map.
+    inputs = keras.Input(model.input_shape[1:])
+    return keras.Model(inputs, both_ways(inputs), name="mirrored")
+
+
+def _mean_layer(views: int, task: Task) -> MeanSoftmax:
+    kind = MeanSigmoid if task == "multi_label" else MeanSoftmax
+    return kind(views, dtype="float32", name="logits")
+
+
+def _mean(probabilities: Any, views: int) -> Any:
+    return ops.mean(ops.reshape(probabilities, (views, -1, probabilities.shape[-1])), axis=0)
+
+
+def copy_of(model: keras.Model, name: str) -> keras.Model:
+    """The same network under another name, which within a graph must be its own."""
+    copy = model.from_config({**model.get_config(), "name": name})
+    copy.set_weights(model.get_weights())
+    return copy
