@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import digits, flowers, leakage, quality, reading, service
+from benchmarks import (
+    architectures,
+    digits,
+    examples,
+    few_labels,
+    leakage,
+    quality,
+    reading,
+    service,
+    throughput,
+)
 
 BENCHMARKS = {
     "reading": reading.main,
     "quality": quality.main,
     "leakage": leakage.main,
     "digits": digits.main,
-    "flowers": flowers.main,
+    "throughput": throughput.main,
+    "architectures": architectures.main,
+    "few_labels": few_labels.main,
+    "cifar10_fast": examples.cifar10_fast,
+    "cifar10": examples.cifar10,
+    "flowers": examples.flowers,
+    "flowers_scratch": examples.flowers_scratch,
+    "grocery": examples.grocery,
+    "bccd": examples.bccd,
     "service": service.main,
 }
 

@@ -21,9 +21,9 @@ from vision.prepared import prepare_images
 from vision.quality_config import QualityConfig, QualityPolicies
 from vision.sources import list_images
 from vision.splitting import split_images
-from vision.training.train import train_classifier
+from vision.training.train import TrainingPlan, train_classifier
 
-CONFIG = Path(__file__).resolve().parents[1] / "configs" / "flowers.yaml"
+CONFIG = Path(__file__).resolve().parents[1] / "configs" / "flowers-scratch.yaml"
 # As in series of photos: every third has a second shot.
 SHARE = 0.33
 EPOCHS = 20
@@ -65,13 +65,8 @@ def _judge(divided: Manifest, folder: Path, twins: dict[str, str]) -> tuple[np.n
     """For each test image: whether the answer is right, and whether its second shot was trained on."""
     config = load_config(CONFIG)
     prepared = prepare_images(divided, config.prepare, folder)
-    classifier, _ = train_classifier(
-        prepared,
-        policy=config.augment,
-        model=config.model,
-        config=config.train.model_copy(update={"epochs": EPOCHS}),
-        seed=1,
-    )
+    recipe = config.train.model_copy(update={"epochs": EPOCHS})
+    classifier, _ = train_classifier(prepared, TrainingPlan(config.model, recipe, config.augment, seed=1))
     answers = classifier.predict(np.asarray(prepared.images("test"))).argmax(axis=1)
     learned = set(prepared.paths("train"))
     leaked = np.array([twins.get(path) in learned for path in prepared.paths("test")])

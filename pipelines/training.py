@@ -15,6 +15,7 @@ from steps.evaluate import evaluate
 from steps.ingest import fingerprint_source, ingest
 from steps.inspect import inspect
 from steps.prepare import prepare
+from steps.pretrain import pretrain
 from steps.promote import promote
 from steps.register import register
 from steps.report_data import report_data
@@ -42,15 +43,19 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     prepared = prepare(manifest, config.prepare)
 
     policy, _ = augment(prepared, config.augment, seed=seed)
-    best = tune(prepared, policy, config.model, config.train, config.tune, seed=seed, name=name)
-    trained, record = train(prepared, policy, best, config.model, config.train, seed=seed, name=name)
+    model, recipe = config.model, config.train
+    best = tune(prepared, policy, model, recipe, config.tune, seed=seed, name=name)
+    backbone = pretrain(prepared, policy, best, model, recipe, config.pretrain, seed=seed, name=name)
+    trained, record = train(
+        prepared, policy, best, backbone, model, recipe, config.ensemble, config.track, seed=seed, name=name
+    )
     calibrated = calibrate(trained, prepared)
     before, _ = evaluate(calibrated, prepared, policy, record, config.evaluate, seed=seed, name=name)
 
     servable, table = compress(calibrated, prepared, config.compress, seed=seed)
     evaluation, report = evaluate(
         servable, prepared, policy, record, config.evaluate, seed=seed, name=name,
-        before=before, compression=table, id="evaluate_servable",
+        before=before, compression=table, best=best, id="evaluate_servable",
     )  # fmt: skip
 
     version = register(servable, evaluation, report, manifest, record, config)

@@ -16,6 +16,7 @@ from vision.config import EvaluateConfig
 from vision.evaluation import Evaluation, ModelFacts, evaluate_classifier
 from vision.prepared import PreparedImages
 from vision.training.record import TrainingRecord
+from vision.tuning_parameters import BestParameters
 
 
 @step
@@ -29,6 +30,7 @@ def evaluate(
     name: str,
     before: Evaluation | None = None,
     compression: CompressionTable | None = None,
+    best: BestParameters | None = None,
 ) -> tuple[Annotated[Evaluation, "evaluation"], Annotated[HTMLString, "report"]]:
     """Evaluates on test images; `before` is the evaluation of the classifier before compression."""
     from vision.report.assemble import build_report
@@ -56,6 +58,7 @@ def evaluate(
         before=before,
         compression=compression,
         seed=seed,
+        search=best.search if best else None,
     )
     run = Tracker.open(Workspace.from_environment(), name).resume(record.run_id)
     kind = f"{evaluation.model.runtime}-{evaluation.model.precision}"

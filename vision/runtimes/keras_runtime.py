@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+import vision.training.averaging  # noqa: F401 - registers layers that a file may hold
 from vision.runtimes import Logits
 
 MODEL_FILE = "model.keras"

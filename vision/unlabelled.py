@@ -1,0 +1,41 @@
+"""Images without labels, for pre-training: every image file below a folder."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from vision.errors import DataError
+from vision.image_array import ShardedImages
+from vision.location import Location
+from vision.pixel_store import PixelStore
+from vision.sources.class_folders import EXTENSIONS
+
+logger = logging.getLogger(__name__)
+
+
+def read_unlabelled(folder: Path, store: PixelStore) -> ShardedImages:
+    """Pixels (N, H, W, 3), uint8, of each different image below `folder`, in the order of the paths.
+
+    Files that cannot be decoded are passed over, and counted in the log; DataError where no image is left.
+    """
+    location = Location.parse(folder)
+    if not Path(location.url).is_dir():
+        raise DataError(f'no folder at "{folder}" (that is {location.url}); set config.pretrain.images')
+    files = [file for file in location.files() if Path(file.path).suffix.lower() in EXTENSIONS]
+    if not files:
+        raise DataError(
+            f'no image below "{folder}": allowed are {", ".join(sorted(EXTENSIONS))};'
+            " set config.pretrain.images"
+        )
+    read = store.read(location, sorted(files, key=lambda file: file.path))
+    hashes = read.loc[read["is_readable"], "sha256"].drop_duplicates().tolist()
+    if not hashes:
+        raise DataError(
+            f'none of {len(files)} files below "{folder}" can be decoded, the first because of'
+            f" {read['reason'].iloc[0]}; set config.pretrain.images"
+        )
+    unreadable = int((~read["is_readable"]).sum())
+    if unreadable:
+        logger.warning("%d of %d files below %s cannot be decoded", unreadable, len(files), folder)
+    return store.images(hashes)
