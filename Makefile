@@ -6,6 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 3000
 MLFLOW_PORT ?= 5000
 ZENML_PORT ?= 8237
+LOCK ?= requirements-jax
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
@@ -46,7 +47,15 @@ check: $(READY)  ## what a commit must pass: ruff, mypy, import-linter, pytest
 bench: $(READY)  ## measure again what BENCHMARKS.md says
 	@$(BIN)/python -m benchmarks
 
-lock: $(READY)  ## compile requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet pyproject.toml -o requirements.lock
+jax: $(READY)  ## make .venv-jax: training on JAX, without TensorFlow (LOCK=requirements-jax-cuda: with CUDA)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-jax
+	@VIRTUAL_ENV=.venv-jax $(BIN)/uv pip sync --quiet --require-hashes infra/jax/$(LOCK).lock
 
-.PHONY: help setup train serve ui schedule test test-slow check bench lock
+COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet
+
+lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those of infra/jax after it
+	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) -c requirements.lock infra/jax/requirements.in -o infra/jax/requirements-jax.lock
+	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock
+
+.PHONY: help setup train serve ui schedule test test-slow check bench jax lock

@@ -30,6 +30,9 @@ class MeanSoftmax(keras.layers.Layer):
     def call(self, logits: Any) -> Any:
         return ops.log(ops.maximum(_mean(ops.softmax(logits), self._views), SMALLEST))
 
+    def compute_output_shape(self, logits_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (None, logits_shape[-1])  # JAX cannot divide a number of images that it does not know yet
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "views": self._views}
 
