@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from zenml import log_metadata, step
 from zenml.enums import ArtifactType
+from zenml.io import fileio
 from zenml.materializers.base_materializer import BaseMaterializer
 
 from registry.workspace import Workspace
@@ -29,11 +30,11 @@ class BackboneMaterializer(BaseMaterializer):
     ASSOCIATED_ARTIFACT_TYPE = ArtifactType.MODEL
 
     def save(self, data: Backbone) -> None:
-        with self.artifact_store.open(self._file, "wb") as file:
+        with fileio.open(self._file, "wb") as file:
             np.savez(file, *data.weights)
 
     def load(self, data_type: type[Any]) -> Backbone:
-        with self.artifact_store.open(self._file, "rb") as file, np.load(file) as stored:
+        with fileio.open(self._file, "rb") as file, np.load(file) as stored:
             return Backbone(tuple(stored[f"arr_{place}"] for place in range(len(stored.files))))
 
     def compute_content_hash(self, data: Backbone) -> str:
