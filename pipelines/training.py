@@ -15,7 +15,7 @@ from steps.evaluate import evaluate
 from steps.ingest import fingerprint_source, ingest
 from steps.inspect import inspect
 from steps.prepare import prepare
-from steps.pretrain import pretrain
+from steps.pretrain import fingerprint_images, pretrain
 from steps.promote import promote
 from steps.register import register
 from steps.report_data import report_data
@@ -32,6 +32,7 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     """Data, model, evidence, service: each line is a step."""
     source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
+    unlabelled = fingerprint_images(config.pretrain)
     name, seed = config.name, config.seed
 
     found = ingest(config.data, config.prepare, fingerprint=source)
@@ -45,7 +46,9 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     policy, _ = augment(prepared, config.augment, seed=seed)
     model, recipe = config.model, config.train
     best = tune(prepared, policy, model, recipe, config.tune, seed=seed, name=name)
-    backbone = pretrain(prepared, policy, best, model, recipe, config.pretrain, seed=seed, name=name)
+    backbone = pretrain(
+        prepared, policy, best, model, recipe, config.pretrain, seed=seed, name=name, fingerprint=unlabelled
+    )
     trained, record = train(
         prepared, policy, best, backbone, model, recipe, config.ensemble, config.track, seed=seed, name=name
     )

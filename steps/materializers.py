@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 from zenml.enums import ArtifactType
 from zenml.io import fileio
@@ -18,6 +20,7 @@ from vision.bundle import atomic_folder
 from vision.classifier import ImageClassifier
 from vision.manifest import Manifest
 from vision.prepared import PreparedImages
+from vision.training.backbone import Backbone
 
 
 class _FolderMaterializer(BaseMaterializer):
@@ -131,3 +134,29 @@ class ImageClassifierMaterializer(_FolderMaterializer):
 
     def compute_content_hash(self, data: ImageClassifier) -> str:
         return data.digest
+
+
+class BackboneMaterializer(BaseMaterializer):
+    """One npz file, an array a weight."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (Backbone,)
+    ASSOCIATED_ARTIFACT_TYPE = ArtifactType.MODEL
+
+    def save(self, data: Backbone) -> None:
+        with fileio.open(self._file, "wb") as file:
+            np.savez(file, *data.weights)
+
+    def load(self, data_type: type[Any]) -> Backbone:
+        with fileio.open(self._file, "rb") as file, np.load(file) as stored:
+            return Backbone(tuple(stored[f"arr_{place}"] for place in range(len(stored.files))))
+
+    def compute_content_hash(self, data: Backbone) -> str:
+        digest = hashlib.sha256()
+        for weight in data.weights:
+            digest.update(f"{weight.dtype}{weight.shape}".encode())
+            digest.update(np.ascontiguousarray(weight).data)
+        return digest.hexdigest()
+
+    @property
+    def _file(self) -> str:
+        return f"{self.uri}/backbone.npz"

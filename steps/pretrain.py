@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-from typing import Annotated, Any, ClassVar
+from typing import Annotated
 
-import numpy as np
 from zenml import log_metadata, step
-from zenml.enums import ArtifactType
-from zenml.io import fileio
-from zenml.materializers.base_materializer import BaseMaterializer
 
 from registry.workspace import Workspace
+from steps.materializers import BackboneMaterializer
 from steps.tracking import Tracker
 from vision.augmentation_policy import AugmentationPolicy
 from vision.config import ModelConfig
@@ -20,33 +16,17 @@ from vision.prepared import PreparedImages
 from vision.training.backbone import Backbone
 from vision.training_config import PretrainConfig, TrainConfig
 from vision.tuning_parameters import BestParameters
-from vision.unlabelled import read_unlabelled
+from vision.unlabelled import fingerprint_unlabelled, read_unlabelled
 
 
-class BackboneMaterializer(BaseMaterializer):
-    """One npz file, an array a weight."""
+def fingerprint_images(config: PretrainConfig) -> str:
+    """What the folder of images without labels holds, by names, sizes and times; "" where none is used.
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type, ...]] = (Backbone,)
-    ASSOCIATED_ARTIFACT_TYPE = ArtifactType.MODEL
-
-    def save(self, data: Backbone) -> None:
-        with fileio.open(self._file, "wb") as file:
-            np.savez(file, *data.weights)
-
-    def load(self, data_type: type[Any]) -> Backbone:
-        with fileio.open(self._file, "rb") as file, np.load(file) as stored:
-            return Backbone(tuple(stored[f"arr_{place}"] for place in range(len(stored.files))))
-
-    def compute_content_hash(self, data: Backbone) -> str:
-        digest = hashlib.sha256()
-        for weight in data.weights:
-            digest.update(f"{weight.dtype}{weight.shape}".encode())
-            digest.update(np.ascontiguousarray(weight).data)
-        return digest.hexdigest()
-
-    @property
-    def _file(self) -> str:
-        return f"{self.uri}/backbone.npz"
+    A parameter of the step, so that new images are noticed.
+    """
+    if config.method == "none" or config.images is None:
+        return ""
+    return fingerprint_unlabelled(config.images)
 
 
 @step(output_materializers={"backbone": BackboneMaterializer})
@@ -59,6 +39,7 @@ def pretrain(
     config: PretrainConfig,
     seed: int,
     name: str,
+    fingerprint: str = "",
 ) -> Annotated[Backbone, "backbone"]:
     """Pre-trains the network that `train` will train, on a folder of images or the training images."""
     if config.method == "none":
@@ -84,5 +65,5 @@ def pretrain(
             checkpoint=workspace.checkpoints / name / "pretrain",
             on_epoch=lambda epoch, metrics: run.log_metrics(metrics, step=epoch),
         )
-    log_metadata({"images": len(images), "seconds": result.seconds})
+    log_metadata({"images": len(images), "seconds": result.seconds, "fingerprint": fingerprint})
     return backbone

@@ -6,7 +6,7 @@ Only here do logits become probabilities. It imports no TensorFlow: the service 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.bundle import atomic_folder, open_bundle, seal
-from vision.image_array import ImageArray
+from vision.image_array import ImageArray, chunks
 from vision.preprocessing import Preprocessing
 from vision.runtimes import Logits, Runtime, load_runtime
 from vision.task import Task, present_labels
 
 Probabilities = NDArray[np.float32]
-# Images on disk are read a piece at a time, so that a set larger than memory can be predicted.
-CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,8 @@ class ImageClassifier:
 
     def logits(self, images: ImageArray) -> Logits:
         """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""
-        chunks = [self.runtime.logits(chunk) for chunk in _chunks(images)]
-        return np.concatenate(chunks) if chunks else np.zeros((0, len(self.class_names)), np.float32)
+        parts = [self.runtime.logits(chunk) for chunk in chunks(images)]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.class_names)), np.float32)
 
     def predict(self, images: ImageArray) -> Probabilities:
         """Probabilities (N, K), float32 0..1, of preprocessed images (N, H, W, 3).
@@ -136,8 +134,3 @@ def sigmoid(logits: Logits) -> Probabilities:
     small = np.exp(-np.abs(logits))  # never overflows
     probabilities: Probabilities = (np.where(logits >= 0, 1, small) / (1 + small)).astype(np.float32)
     return probabilities
-
-
-def _chunks(images: ImageArray) -> Iterator[NDArray[np.uint8]]:
-    for start in range(0, len(images), CHUNK):
-        yield images[start : start + CHUNK]

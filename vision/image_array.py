@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 # A mapped file costs a file descriptor, of which a process has 1,024 on most systems.
 OPEN_SHARDS = 400
+CHUNK = 4096
 
 
 class ImageArray(Protocol):
@@ -24,6 +25,12 @@ class ImageArray(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, rows: Any, /) -> Pixels: ...
+
+
+def chunks(images: ImageArray) -> Iterator[Pixels]:
+    """The images in pieces (n, H, W, 3), so that a set larger than memory can be read."""
+    for start in range(0, len(images), CHUNK):
+        yield images[start : start + CHUNK]
 
 
 class ShardedImages:

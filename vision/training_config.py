@@ -19,9 +19,9 @@ class FineTuneConfig(Section):
     """Two phases: the head alone on features that are computed once, then the backbone from the top."""
 
     head_epochs: int = Field(30, ge=1, description="epochs of the head on cached features")
-    head_learning_rate: float = Field(1e-3, gt=0, description="AdamW, cosine")
+    head_learning_rate: float = Field(3e-4, gt=0, description="AdamW, cosine")
     unfrozen_share: Share = Field(1.0, description="share of the backbone's layers, from the top; 0: none")
-    stages: int = Field(2, ge=1, description="the layers are unfrozen in this many stages, from the top")
+    stages: int = Field(1, ge=1, description="the layers are unfrozen in this many stages, from the top")
     layer_decay: float = Field(0.9, gt=0, le=1, description="rate of a block / rate of the block above it")
     freeze_batch_norm: bool = Field(True, description="batch norm keeps the statistics of the pretraining")
 

@@ -16,7 +16,7 @@ from vision.training.self_supervised import pretrain, pretrain_backbone
 from vision.training.view_learners import Byol, byol_loss, nt_xent
 from vision.training.views import RandomResizedCrop, view_layers
 from vision.training_config import PretrainConfig, TrainConfig
-from vision.unlabelled import read_unlabelled
+from vision.unlabelled import fingerprint_unlabelled, read_unlabelled
 
 POLICY = AugmentationPolicy()
 
@@ -190,3 +190,11 @@ def test_a_folder_without_images_is_refused(found, tmp_path):
         (folder / "broken.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"set config\.pretrain\.images"):
         read_unlabelled(folder, PixelStore(tmp_path, Preprocessing(image_size=(4, 4))))
+
+
+def test_the_fingerprint_of_unlabelled_images_changes_with_the_files(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    before = fingerprint_unlabelled(tmp_path)
+    assert fingerprint_unlabelled(tmp_path) == before
+    Image.new("RGB", (4, 4)).save(tmp_path / "b.png")
+    assert fingerprint_unlabelled(tmp_path) != before

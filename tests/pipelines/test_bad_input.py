@@ -64,7 +64,12 @@ def empty_a_class(project: Project) -> None:
             {"train": {"epochz": 3}},
             None,
             "ConfigError",
-            ["config.train.epochz: unknown key", 'did you mean "epochs"', "run.yaml", "allowed are epochs,"],
+            [
+                "config.train.epochz: unknown key",
+                'did you mean "epochs"',
+                "run.yaml",
+                "allowed are recipe, epochs,",
+            ],
         ),
         (
             {"quality": {"policies": {"exact_duplicates": "stop"}}},

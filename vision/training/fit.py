@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.image_array import Pixels
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
 from vision.training.checkpoint import (
@@ -33,8 +31,6 @@ from vision.training.trainer import Trainer
 from vision.training_config import TrainConfig
 
 EVALUATION_BATCH = 256
-# Images of each split whose pixels a checkpoint knows: enough to notice another preparation of the same ones.
-FINGERPRINTED_IMAGES = 16
 
 EpochLog = Callable[[int, dict[str, float]], None]
 
@@ -187,12 +183,7 @@ class _Job:
             "callbacks": [type(callback).__name__ for callback in self.callbacks],
         }
         arrays = [*self.model.get_weights(), self.train.labels, self.validation.labels]
-        return fingerprint_of(settings, [*arrays, _sample(self.train), _sample(self.validation)])
-
-
-def _sample(split: LabelledImages) -> Pixels:
-    rows = np.unique(np.linspace(0, len(split.images) - 1, FINGERPRINTED_IMAGES).astype(np.intp))
-    return split.images[rows]
+        return fingerprint_of(settings, arrays, self.train.images, self.validation.images)
 
 
 def _repeat(on_epoch: EpochLog, history: dict[str, list[float]]) -> None:

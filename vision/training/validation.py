@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from vision.image_array import chunks
 from vision.prepared import LabelledImages
 from vision.training.devices import predict
 from vision.training.objective import Objective, training_targets
 
-CHUNK = 4096  # images in memory at a time
 BATCH = 256
 
 
@@ -28,10 +28,7 @@ class Validation:
 
 def validate(network: keras.Model, data: LabelledImages, objective: Objective) -> Validation:
     """The network on all of `data`, as `fit` validates it: nothing augmented, no dropout."""
-    starts = range(0, len(data.images), CHUNK)
-    logits = np.concatenate(
-        [predict(network, data.images[start : start + CHUNK], batch_size=BATCH) for start in starts]
-    )
+    logits = np.concatenate([predict(network, part, batch_size=BATCH) for part in chunks(data.images)])
     targets = training_targets(data.labels, logits.shape[1])
     objective.score.reset_state()
     objective.score.update_state(targets, logits)
