@@ -153,17 +153,18 @@ def _only_scheduler(workspace: Workspace) -> Iterator[None]:
 def _stop_signals() -> Iterator[Callable[[], object]]:
     """Waits for SIGTERM or SIGINT; the earlier handlers come back at the end.
 
-    By a pipe: a handler that sets an Event waits for ever where it interrupts the wait for that Event.
+    By a pipe that the system's own handler writes to: one in Python runs in the main thread when that wakes
+    up, and a signal that reaches another thread does not wake it.
     """
     reading, writing = os.pipe()
-    earlier = {
-        number: signal.signal(number, lambda *_: os.write(writing, b"!"))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    os.set_blocking(writing, False)  # set_wakeup_fd demands it
+    earlier_pipe = signal.set_wakeup_fd(writing)
+    earlier = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield lambda: os.read(reading, 1)
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(earlier_pipe)
         os.close(reading)
         os.close(writing)
