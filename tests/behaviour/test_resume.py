@@ -79,7 +79,7 @@ def unbroken():
     return result
 
 
-@pytest.mark.parametrize("moment", ["training", "writing"])
+@pytest.mark.parametrize("moment", ["training", pytest.param("writing", marks=pytest.mark.slow)])
 def test_killed_training_goes_on_to_the_weights_of_an_unbroken_one(moment, unbroken, tmp_path):
     command = [sys.executable, "-W", "ignore", __file__, str(tmp_path), moment]
     killed = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)

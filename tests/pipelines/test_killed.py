@@ -21,7 +21,8 @@ from registry.versions import champion_alias, list_versions
 from tests.pipelines.conftest import MODEL, UNCACHED, Project, Run, write_project
 from vision.prepared import PreparedImages
 
-pytestmark = pytest.mark.timeout(600)  # whichever test comes first waits for the runs
+# Whichever test comes first waits for the runs, more than a minute.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 HOOK = Path(__file__).parent / "kill_hook"
 # Where each step dies: `module:attribute:count` is the count-th call.
