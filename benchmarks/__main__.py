@@ -30,6 +30,7 @@ BENCHMARKS = {
     "flowers_scratch": examples.flowers_scratch,
     "grocery": examples.grocery,
     "bccd": examples.bccd,
+    "own_data": examples.own_data,
     "service": service.main,
 }
 

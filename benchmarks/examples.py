@@ -17,7 +17,7 @@ from benchmarks import service
 from benchmarks.baselines import frozen_features, logistic_regression, only_prepared, prior
 from benchmarks.datasets import DATA, WEIGHTS
 from benchmarks.record import table, write_section
-from benchmarks.runs import PipelineRun, empty_home, read_config, run_pipeline
+from benchmarks.runs import PipelineRun, kept_home, read_config, run_init, run_pipeline
 from vision.classifier import ImageClassifier
 from vision.metrics import METRICS, measure
 
@@ -37,51 +37,60 @@ def cifar10() -> None:
 
 
 def _cifar10(section: str, name: str) -> None:
-    with _unpacked("cifar10.zip") as data, empty_home() as environment:
-        config = _with_path(read_config(name), data)
-        run = run_pipeline(config, environment)
+    with _unpacked("cifar10.zip") as data:
+        run = run_pipeline(_with_path(read_config(name), data), kept_home(section))
     write_section(section, _metrics(run, SHOWN))
 
 
 def flowers() -> None:
     """Five kinds of flowers from ImageNet weights; the service answers for its champion."""
-    with _run("configs/flowers.yaml", "flowers") as (run, home):
-        probabilities = _baseline(home)
-        figures = service.measure(Path(run.status["bundle"]))
-        baseline = METRICS["accuracy"](only_prepared(home).labels("test"), probabilities)
+    run, home = _run("flowers", "flowers")
+    probabilities = _baseline(home)
+    figures = service.measure(Path(run.status["bundle"]))
+    baseline = METRICS["accuracy"](only_prepared(home).labels("test"), probabilities)
     write_section("flowers", _metrics(run, SHOWN) + _beside(baseline))
     write_section("service-flowers", service.as_table(figures))
 
 
 def flowers_scratch() -> None:
     """The same from random weights, at 64 pixels."""
-    with _run("configs/flowers-scratch.yaml", "flowers") as (run, _):
-        write_section("flowers-scratch", _metrics(run, SHOWN))
+    run, _ = _run("flowers-scratch", "flowers")
+    write_section("flowers-scratch", _metrics(run, SHOWN))
 
 
 def grocery() -> None:
     """81 kinds of groceries, and the 43 coarse ones that they belong to."""
-    with _run("configs/grocery.yaml", "grocery") as (run, home):
-        prepared = only_prepared(home)
-        labels = prepared.labels("test")
-        baseline = METRICS["accuracy"](labels, _baseline(home))
-        classifier = ImageClassifier.load(Path(run.status["bundle"]))
-        coarse = _coarse(prepared.class_names)
-        totals = classifier.predict(prepared.images("test")) @ np.eye(coarse.max() + 1)[coarse]
+    run, home = _run("grocery", "grocery")
+    prepared = only_prepared(home)
+    labels = prepared.labels("test")
+    baseline = METRICS["accuracy"](labels, _baseline(home))
+    classifier = ImageClassifier.load(Path(run.status["bundle"]))
+    coarse = _coarse(prepared.class_names)
+    totals = classifier.predict(prepared.images("test")) @ np.eye(coarse.max() + 1)[coarse]
     right = float((totals.argmax(axis=1) == coarse[labels]).mean())
     text = f"Coarse accuracy (probabilities of its fine classes added up): **{right:.4f}**."
     write_section("grocery", _metrics(run, SHOWN) + _beside(baseline) + f"\n\n{text}")
 
 
+def own_data() -> None:
+    """A user's own folder: what `sightline init` writes is trained with no edit, before any other try."""
+    _demand(DATA / "grocery")
+    with tempfile.TemporaryDirectory() as folder:
+        config = read_config(str(run_init(DATA / "grocery", MOBILENET, Path(folder))))
+    run, home = _run_of(config, "own-data")
+    baseline = METRICS["accuracy"](only_prepared(home).labels("test"), _baseline(home))
+    write_section("own-data", _metrics(run, SHOWN) + _beside(baseline))
+
+
 def bccd() -> None:
     """Several labels an image: blood cells."""
-    with _run("configs/bccd.yaml", "bccd") as (run, home):
-        prepared = only_prepared(home)
-        labels = prepared.labels("test")
-        baselines = {
-            "logistic regression a label on frozen MobileNetV2 features": _baseline(home),
-            "always the prior": prior(prepared),
-        }
+    run, home = _run("bccd", "bccd")
+    prepared = only_prepared(home)
+    labels = prepared.labels("test")
+    baselines = {
+        "logistic regression a label on frozen MobileNetV2 features": _baseline(home),
+        "always the prior": prior(prepared),
+    }
     rows = [("Sightline", *(f"{run.status['metrics'][name]['value']:.4f}" for name in LABEL_METRICS))]
     rows += [(title, *_label_scores(labels, answers)) for title, answers in baselines.items()]
     write_section("bccd", f"{table(('', *LABEL_METRICS), rows)}\n\n{_seconds(run)}")
@@ -104,18 +113,25 @@ def _baseline(home: Path) -> np.ndarray:
     return logistic_regression(frozen_features(prepared, weights=MOBILENET, alpha=1.0), prepared)
 
 
-@contextmanager
-def _run(name: str, folder: str) -> Iterator[tuple[PipelineRun, Path]]:
-    if not (DATA / folder).is_dir():
-        raise SystemExit(f"{DATA / folder} is not there: nothing to measure")
-    with empty_home() as environment:
-        yield run_pipeline(read_config(name), environment), Path(environment["SIGHTLINE_HOME"])
+def _run(name: str, folder: str) -> tuple[PipelineRun, Path]:
+    """The run of configs/<name>.yaml, whose data are in that folder, and its workspace."""
+    _demand(DATA / folder)
+    return _run_of(read_config(f"configs/{name}.yaml"), name)
+
+
+def _run_of(config: dict[str, Any], name: str) -> tuple[PipelineRun, Path]:
+    environment = kept_home(name)
+    return run_pipeline(config, environment), Path(environment["SIGHTLINE_HOME"])
+
+
+def _demand(path: Path) -> None:
+    if not path.exists():
+        raise SystemExit(f"{path} is not there: nothing to measure")
 
 
 @contextmanager
 def _unpacked(name: str) -> Iterator[Path]:
-    if not (DATA / name).exists():
-        raise SystemExit(f"{DATA / name} is not there: nothing to measure")
+    _demand(DATA / name)
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(DATA / name) as archive:
         archive.extractall(folder)
         yield Path(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
+KEPT = ROOT / "workspace" / "benchmarks"
 FINISHED = re.compile(r"Step (\w+) has finished in (?:(\d+)h)?(?:(\d+)m)?([\d.]+)s")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LEARNING = ("tune", "train")
@@ -46,12 +48,22 @@ class PipelineRun:
 def empty_home() -> Iterator[dict[str, str]]:
     """The environment of a user whose workspace is new."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder) / "workspace"
-        yield os.environ | {
-            "SIGHTLINE_HOME": str(home),
-            "ZENML_CONFIG_PATH": str(home / "zenml"),
-            "BENTOML_HOME": str(home / "bentoml"),
-        }
+        yield _environment(Path(folder) / "workspace")
+
+
+def kept_home(name: str) -> dict[str, str]:
+    """The same below workspace/benchmarks, emptied first: other benchmarks look at the model that is made."""
+    home = KEPT / name
+    shutil.rmtree(home, ignore_errors=True)
+    return _environment(home)
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return os.environ | {
+        "SIGHTLINE_HOME": str(home),
+        "ZENML_CONFIG_PATH": str(home / "zenml"),
+        "BENTOML_HOME": str(home / "bentoml"),
+    }
 
 
 def run_pipeline(config: Mapping[str, Any], environment: Mapping[str, str]) -> PipelineRun:
@@ -68,6 +80,13 @@ def run_pipeline(config: Mapping[str, Any], environment: Mapping[str, str]) -> P
             cwd=ROOT, env=environment, check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
     return PipelineRun(seconds, _step_seconds(output), json.loads(status))
+
+
+def run_init(source: Path, weights: Path, folder: Path) -> Path:
+    """The YAML that `sightline init` writes for the images, in the folder."""
+    command = [BIN / "sightline", "init", source, "--weights", weights, "--name", "own-data"]
+    subprocess.run(command, cwd=folder, check=True, stdout=sys.stderr)
+    return folder / "configs" / "own-data.yaml"
 
 
 def read_config(name: str) -> dict[str, Any]:

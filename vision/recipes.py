@@ -49,9 +49,9 @@ RECIPES = {
         "minutes from random weights: high rate, few epochs, half precision where the processor has it",
         {
             "epochs": 4,
-            "batch_size": 250,
+            "batch_size": 125,
             "optimizer": "sgd",
-            "learning_rate": 0.4,
+            "learning_rate": 0.25,
             "weight_decay": 2e-4,
             "schedule": "linear",
             "warm_up_share": 0.23,
