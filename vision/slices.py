@@ -1,4 +1,4 @@
-"""Where a classifier fails: its accuracy on parts of the images, and which parts are worse by more than luck."""
+"""Where a classifier fails: accuracy on parts of the images, and which parts are worse by more than luck."""
 
 from __future__ import annotations
 
