@@ -30,7 +30,7 @@ class SelectivePoint(BaseModel):
 
 
 class UncertaintyEvaluation(BaseModel):
-    """`automated`: share of test images that need no person at `target_error`; `error` what was wrong of them.
+    """`automated`: share of test images that need no person at `target_error`; `error`: the wrong among them.
 
     `ece_before`, `ece_after`: calibration. `doubt` are areas under the ROC curve of telling wrong answers
     from right ones, by score (confidence, energy, dropout, members).
