@@ -10,16 +10,18 @@ from pathlib import Path
 
 import psutil
 
-BENCHMARKS = Path(__file__).resolve().parents[1] / "BENCHMARKS.md"
+ROOT = Path(__file__).resolve().parents[1]
+BENCHMARKS = ROOT / "BENCHMARKS.md"
+NO_GPU = "no GPU used"
 
 
-def write_section(name: str, text: str) -> None:
+def write_section(name: str, text: str, *, device: str = NO_GPU) -> None:
     """Replaces the section `name` by the text, the machine's shape and the date."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     page = BENCHMARKS.read_text()
     if begin not in page or end not in page:
         raise SystemExit(f"{BENCHMARKS} has no section {begin} ... {end}")
-    section = f"{begin}\n{text.strip()}\n\n{machine()}\n{end}"
+    section = f"{begin}\n{text.strip()}\n\n{machine(device)}\n{end}"
     print(section)
     pattern = re.escape(begin) + ".*?" + re.escape(end)
     BENCHMARKS.write_text(re.sub(pattern, lambda _: section, page, flags=re.DOTALL))
@@ -31,11 +33,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def machine() -> str:
-    """One line: processor, cores, memory, Python, date."""
+def machine(device: str = NO_GPU) -> str:
+    """One line: processor, cores, memory, accelerator, Python, date."""
     memory = psutil.virtual_memory().total / 2**30
     return (
-        f"_{_processor()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, no GPU used,"
+        f"_{_processor()}, {psutil.cpu_count()} cores, {memory:.0f} GiB, {device},"
         f" Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}._"
     )
 
