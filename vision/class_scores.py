@@ -29,6 +29,10 @@ class LabelCounts(BaseModel):
 class ClassScores(BaseModel):
     """One class: the share of its images found (recall) and of right answers among those naming it.
 
+    All three intervals are Wilson's. F1's is exact in kind too: of the images that have the class or are
+    given it, J = F1 / (2 - F1) have both, a share of images like the others, and F1 = 2 J / (1 + J) grows
+    with it, so the ends of J's interval are those of F1's.
+
     Of a multi-label set also its threshold and, where an image has the label, its average precision.
     """
 
@@ -39,6 +43,8 @@ class ClassScores(BaseModel):
     precision: float
     recall: MetricEstimate
     f1: float
+    precision_interval: MetricEstimate
+    f1_interval: MetricEstimate
     average_precision: float | None = None
     threshold: float | None = None
 
@@ -85,7 +91,16 @@ def _score(count: LabelCounts) -> ClassScores:
         precision=right / max(1, given),
         recall=wilson_interval(right, support),
         f1=2 * right / max(1, support + given),
+        precision_interval=wilson_interval(right, given),
+        f1_interval=_f1_interval(right, support + given - right),
     )
+
+
+def _f1_interval(both: int, either: int) -> MetricEstimate:
+    """Of the images that have the class and are given it, among those of which either is true."""
+    share = wilson_interval(both, either)
+    ends = {name: 2 * end / (1 + end) for name, end in share.model_dump().items()}
+    return MetricEstimate(**ends)
 
 
 def count_confusions(labels: Labels, answers: Labels, classes: int) -> tuple[tuple[int, ...], ...]:

@@ -86,6 +86,24 @@ class ModelConfig(Section):
         return self
 
 
+class CrossValidateConfig(Section):
+    """k trainings, each judged by the images that it did not see; beside the one that serves."""
+
+    folds: int = Field(
+        0, ge=0, le=20, description="parts of the training and validation images; 0: off, else 2 or more"
+    )
+
+    @field_validator("folds")
+    @classmethod
+    def _enough(cls, folds: int) -> int:
+        if folds == 1:
+            raise ValueError(
+                "1 fold leaves no image to train on, allowed are 0 (off) and 2 to 20; set"
+                " config.cross_validate.folds"
+            )
+        return folds
+
+
 class EvaluateConfig(Section):
     """What the report shows."""
 
@@ -125,6 +143,7 @@ class Config(Section):
     pretrain: PretrainConfig = PretrainConfig()
     train: TrainConfig = TrainConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    cross_validate: CrossValidateConfig = CrossValidateConfig()
     track: TrackConfig = TrackConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()

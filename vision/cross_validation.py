@@ -1,4 +1,8 @@
-"""k-fold cross-validation: how much the score depends on which images were held out."""
+"""k-fold cross-validation: how much the score depends on which images were held out.
+
+Here is what comes out; `cross_validation_folds` divides the images, `cross_validation_training` trains,
+`cross_validation_answers` measures.
+"""
 
 from __future__ import annotations
 
@@ -27,3 +31,11 @@ class CrossValidation(BaseModel):
     scores: dict[str, FoldScores]
     pooled: dict[str, MetricEstimate]
     label_issues: int  # images whose label cleanlab doubts by the out-of-fold answers
+
+
+class OptionalCrossValidation(BaseModel):
+    """What the step hands on: `result` is None where config.cross_validate.folds is 0."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    result: CrossValidation | None = None

@@ -1,23 +1,25 @@
 """How far a measured figure can be trusted: each metric with its 95 % interval.
 
 Shares of right answers take Wilson's interval (1927), which keeps a width at 0 and 100 %, where the
-bootstrap has none. The others take a seeded percentile bootstrap over images (Efron 1979).
+bootstrap has none. The others take a seeded percentile bootstrap over images (Efron 1979), and so does the
+difference of two models, of which every resample draws the same images for both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from vision.metrics import Answers, answers_for, check_predictions, metrics_of
+from vision.metrics import Answers, answers_for, check_predictions, measure, metrics_of
 from vision.resampling import RESAMPLED, Counts
+from vision.right_answers import SHARES_OF_IMAGES
 from vision.task import Labels, Probabilities
 
 LEVEL = 0.95
-SHARES_OF_IMAGES = ("accuracy", "top_5_accuracy")
 # Counts of one block of resamples: 2 million float64 are 16 MB, whatever the number of images.
 BLOCK = 2_000_000
 
@@ -32,6 +34,7 @@ class MetricEstimate(BaseModel):
     high: float
 
 
+@lru_cache(maxsize=10_000)  # 0.4 ms a call, and of 1,000 classes many have the same counts
 def wilson_interval(successes: int, trials: int) -> MetricEstimate:
     """Share of successes with Wilson's interval; 0, from 0 to 1, where nothing was tried."""
     from scipy.stats import binomtest
@@ -82,6 +85,33 @@ def estimate_all(
     }
 
 
+def estimate_differences(
+    labels: Labels,
+    before: Probabilities,
+    after: Probabilities,
+    *,
+    thresholds: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
+    resamples: int = 300,
+    seed: int = 0,
+) -> dict[str, MetricEstimate]:
+    """After minus before of every metric of the labels' task, both (N, K), with the interval of the difference.
+
+    Paired: what makes an image hard makes it so for both, and that part of the spread falls out. Models that
+    have the same images right differ by 0, from 0 to 0, in accuracy: the bootstrap knows no other images.
+    """
+    values, spreads = [], []
+    for probabilities, limits in zip((before, after), thresholds, strict=True):
+        check_predictions(labels, probabilities)
+        answers = {name: answers_for(name, labels, probabilities, limits) for name in metrics_of(labels)}
+        values.append({name: measure(name, labels, probabilities, thresholds=limits) for name in answers})
+        # The same seed: the same draws for both.
+        spreads.append(_resampled(labels, answers, _draw(len(labels), resamples, seed)))
+    return {
+        name: _percentiles(values[1][name] - values[0][name], spreads[1][name] - spreads[0][name])
+        for name in values[0]
+    }
+
+
 def _draw(images: int, resamples: int, seed: int) -> Iterator[Counts]:
     """Blocks (R, N) of how often each image is drawn, N draws a row."""
     random = np.random.default_rng(seed)
@@ -107,6 +137,8 @@ def _resampled(
 
 def resample_metric(name: str, labels: Labels, answers: Answers, counts: Counts) -> NDArray[np.float64]:
     """The metric's value (R,) in each resample; counts (R, N)."""
+    if name in SHARES_OF_IMAGES:
+        return np.asarray(counts @ SHARES_OF_IMAGES[name](labels, answers) / len(labels))
     if name in RESAMPLED:
         return RESAMPLED[name](labels, answers, counts)
     rows = (np.repeat(np.arange(len(labels)), row.astype(int)) for row in counts)

@@ -34,6 +34,7 @@ class PairedComparison(BaseModel):
     before: str
     after: str
     images: int
+    both_right: int
     differences: dict[str, MetricEstimate]  # metric -> after minus before
     only_before_right: int
     only_after_right: int

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.evaluation import Evaluation
+from vision.evidence import Evidence
 from vision.tuning_parameters import SearchRecord
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), 0..255
@@ -58,7 +59,11 @@ class CompressionRow:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything on the page; plots and summary show `evaluation`, the table also `comparison`."""
+    """Everything on the page; plots and summary show `evaluation`, the table also `comparison`.
+
+    `flipped` has the pixels of the images that a comparison of `evidence` shows, by their row among the test
+    images; one without pixels is shown without a picture.
+    """
 
     title: str
     evaluation: Evaluation
@@ -72,3 +77,5 @@ class Report:
     activation_method: str = ""
     mistakes: tuple[Prediction, ...] = ()
     search: SearchRecord | None = None
+    evidence: Evidence = Evidence()
+    flipped: Mapping[int, Pixels] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences: what a reader without statistics takes from the page."""
+"""What the evaluation says, in sentences for a reader without statistics; "" where there is nothing to say."""
 
 from __future__ import annotations
 
@@ -6,22 +6,35 @@ import numpy as np
 
 from vision.class_scores import ClassScores
 from vision.evaluation import Evaluation
-from vision.report.wording import NARROW_SPACE, RUNTIME_NAMES, interval, percent, size
+from vision.report.wording import RUNTIME_NAMES, interval, likely, percent, size
 
 # Below this the interval of a good classifier is wider than most differences one asks about.
 FEW_IMAGES = 100
+# Wilson's interval of half of 20 images is 40 points wide: such a class may as well be good as bad.
+FEW_OF_A_CLASS = 20
 GOOD_ECE = 0.03
+NAMED_CLASSES = 6
 NO_MISTAKE = "It made no mistake on them."
 
 
+def purpose(evaluation: Evaluation) -> str:
+    """What it answers, with the first few names."""
+    names = evaluation.class_names
+    named = ", ".join(f"“{name}”" for name in names[:NAMED_CLASSES])
+    more = f" and {len(names) - NAMED_CLASSES:,} more" if len(names) > NAMED_CLASSES else ""
+    if evaluation.task == "multi_label":
+        return f"It gives an image any of {len(names):,} labels: {named}{more}."
+    return f"It gives each image one of {len(names):,} classes: {named}{more}."
+
+
 def headline(evaluation: Evaluation) -> str:
-    """The one sentence that everybody should read."""
+    """The one thing that everybody should read."""
     accuracy = evaluation.metrics["accuracy"]
     images = "image" if evaluation.images == 1 else "images"
     verdict = "have all their labels right" if evaluation.task == "multi_label" else "right"
     return (
-        f"On {evaluation.images:,} test {images} that training never saw, {percent(accuracy.value)} {verdict}"
-        f" (95{NARROW_SPACE}% interval {interval(accuracy, is_share=True)})."
+        f"On {evaluation.images:,} test {images} that training never saw, {percent(accuracy.value)} {verdict}."
+        f" On further images of the same kind, very likely {interval(accuracy, is_share=True)}."
     )
 
 
@@ -37,20 +50,31 @@ def served(evaluation: Evaluation) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def findings(evaluation: Evaluation) -> tuple[str, ...]:
-    """The sentences after the headline: mistakes, weakest class, confidence, chance, doubts."""
-    is_multi_label = evaluation.task == "multi_label"
-    candidates = (
-        _label_mistakes(evaluation) if is_multi_label else _confusions(evaluation),
-        _weakest_label(evaluation) if is_multi_label else _weakest(evaluation),
-        _calibration(evaluation),
-        _label_baseline(evaluation) if is_multi_label else _baseline(evaluation),
-        _doubts(evaluation),
+def baseline(evaluation: Evaluation) -> str:
+    """How good a classifier that never looks at the image would be."""
+    if evaluation.task == "multi_label":
+        return _label_baseline(evaluation)
+    largest = max(evaluation.per_class, key=lambda scores: scores.support)
+    share = percent(largest.support / evaluation.images)
+    return (
+        f"For comparison: always answering “{largest.name}”, the largest class, would be right for {share}."
     )
-    return tuple(sentence for sentence in candidates if sentence)
 
 
-def _confusions(evaluation: Evaluation) -> str:
+def _label_baseline(evaluation: Evaluation) -> str:
+    right = percent(1 - evaluation.metrics["hamming_loss"].value)
+    commoner = [max(scores.support, evaluation.images - scores.support) for scores in evaluation.per_class]
+    blind = percent(float(np.mean(commoner)) / evaluation.images)
+    return (
+        f"Label by label, {right} of its answers are right. For comparison: always giving the labels that"
+        f" most images have, and no other, would be right for {blind}."
+    )
+
+
+def mistakes(evaluation: Evaluation) -> str:
+    """The most frequent mistake."""
+    if evaluation.task == "multi_label":
+        return _label_mistakes(evaluation)
     pairs = evaluation.top_confusions(1)
     if not pairs:
         return NO_MISTAKE
@@ -78,69 +102,52 @@ def _label_mistakes(evaluation: Evaluation) -> str:
     return f"Its most frequent mistake: {mistake}."
 
 
-def _weakest(evaluation: Evaluation) -> str:
+def weakest(evaluation: Evaluation) -> str:
+    """The class that it finds least of, or the label that it ranks worst."""
+    is_multi_label = evaluation.task == "multi_label"
     present = [scores for scores in evaluation.per_class if scores.support]
-    weakest = min(present, key=lambda scores: scores.recall.value)
-    if weakest.recall.value == 1:
+    hardest = min(present, key=_average_precision if is_multi_label else _recall, default=None)
+    if hardest is None or (_average_precision if is_multi_label else _recall)(hardest) == 1:
         return ""
-    found = percent(weakest.recall.value)
-    bounds = interval(weakest.recall, is_share=True)
     return (
-        f"Hardest class: “{weakest.name}”, of whose {weakest.support} images it finds {found}"
-        f" (95{NARROW_SPACE}% interval {bounds})."
+        f"Hardest {'label' if is_multi_label else 'class'}: “{hardest.name}”, of whose {hardest.support:,}"
+        f" images it finds {percent(hardest.recall.value)} ({likely(hardest.recall)})."
     )
 
 
-def _weakest_label(evaluation: Evaluation) -> str:
-    weakest = min(evaluation.per_class, key=_average_precision)
-    if _average_precision(weakest) == 1:
-        return ""
-    found = percent(weakest.recall.value)
-    bounds = interval(weakest.recall, is_share=True)
-    return (
-        f"Hardest label: “{weakest.name}”, of average precision {percent(_average_precision(weakest))};"
-        f" of its {weakest.support} images it finds {found} (95{NARROW_SPACE}% interval {bounds})."
-    )
+def _recall(scores: ClassScores) -> float:
+    return scores.recall.value
 
 
 def _average_precision(scores: ClassScores) -> float:
-    """1 where it is undefined: a label that no image has is not the hardest."""
-    return 1.0 if scores.average_precision is None or not scores.support else scores.average_precision
+    """1 where it is undefined: such a label is not the hardest."""
+    return 1.0 if scores.average_precision is None else scores.average_precision
 
 
-def _calibration(evaluation: Evaluation) -> str:
+def confidence(evaluation: Evaluation) -> str:
+    """Whether the stated confidence is that of the answers."""
     ece = evaluation.metrics["ece"].value
     points = f"{100 * ece:.1f} percentage points on average"
     if ece < GOOD_ECE:
         return f"Its confidence can be taken at its word: stated and real accuracy differ by {points}."
-    confidence, accuracy = np.average(
+    stated, real = np.average(
         [(bin.confidence, bin.accuracy) for bin in evaluation.reliability],
         weights=[bin.images for bin in evaluation.reliability],
         axis=0,
     )
-    verdict = "more" if confidence > accuracy else "less"
+    verdict = "more" if stated > real else "less"
     return f"It is {verdict} confident than it should be: stated and real accuracy differ by {points}."
 
 
-def _baseline(evaluation: Evaluation) -> str:
-    largest = max(evaluation.per_class, key=lambda scores: scores.support)
-    share = percent(largest.support / evaluation.images)
-    return (
-        f"For comparison: always answering “{largest.name}”, the largest class, would be right for {share}."
-    )
-
-
-def _label_baseline(evaluation: Evaluation) -> str:
-    right = percent(1 - evaluation.metrics["hamming_loss"].value)
-    commoner = [max(scores.support, evaluation.images - scores.support) for scores in evaluation.per_class]
-    blind = percent(float(np.mean(commoner)) / evaluation.images)
-    return (
-        f"Label by label, {right} of its answers are right. For comparison: always giving the labels that"
-        f" most images have, and no other, would be right for {blind}."
-    )
-
-
-def _doubts(evaluation: Evaluation) -> str:
-    if evaluation.images >= FEW_IMAGES:
+def doubts(evaluation: Evaluation) -> str:
+    """Where too few images were measured."""
+    if evaluation.images < FEW_IMAGES:
+        return f"{evaluation.images} images are few: measure on more before trusting small differences."
+    rare = sum(scores.support < FEW_OF_A_CLASS for scores in evaluation.per_class)
+    if not rare:
         return ""
-    return f"{evaluation.images} images are few: measure on more before trusting small differences."
+    noun = "labels" if evaluation.task == "multi_label" else "classes"
+    return (
+        f"{rare:,} of the {len(evaluation.per_class):,} {noun} have fewer than {FEW_OF_A_CLASS} test images:"
+        " too few to tell how good it is on each of these."
+    )

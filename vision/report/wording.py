@@ -28,6 +28,21 @@ def interval(estimate: MetricEstimate, *, is_share: bool) -> str:
     return f"{number(estimate.low)}{TO}{number(estimate.high)}"
 
 
+def likely(estimate: MetricEstimate) -> str:
+    """ "very likely 97.6-99.7 %": the 95 % interval of a share for those who know no intervals."""
+    return f"very likely {interval(estimate, is_share=True)}"
+
+
+def listed(items: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
+
+
+def points(difference: float) -> str:
+    """ "+1.4": percentage points with their sign."""
+    return f"{100 * difference:+.1f}".replace("-", "\u2212")
+
+
 def value(estimate: MetricEstimate, *, is_share: bool) -> str:
     return percent(estimate.value) if is_share else number(estimate.value)
 
