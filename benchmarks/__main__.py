@@ -6,12 +6,15 @@ import sys
 
 from benchmarks import (
     architectures,
+    coverage,
     digits,
+    evaluating,
     examples,
     few_labels,
     leakage,
     quality,
     reading,
+    robustness,
     service,
     throughput,
 )
@@ -26,11 +29,14 @@ BENCHMARKS = {
     "few_labels": few_labels.main,
     "cifar10_fast": examples.cifar10_fast,
     "cifar10": examples.cifar10,
+    "robustness": robustness.main,
     "flowers": examples.flowers,
     "flowers_scratch": examples.flowers_scratch,
     "grocery": examples.grocery,
     "bccd": examples.bccd,
     "own_data": examples.own_data,
+    "coverage": coverage.main,
+    "evaluating": evaluating.main,
     "service": service.main,
 }
 

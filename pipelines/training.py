@@ -11,13 +11,16 @@ from steps.augment import augment
 from steps.build_bento import build_bento
 from steps.calibrate import calibrate
 from steps.compress import compress
+from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
+from steps.gather_evidence import fingerprint_champion, gather_evidence
 from steps.ingest import fingerprint_source, ingest
 from steps.inspect import inspect
 from steps.prepare import prepare
 from steps.pretrain import fingerprint_images, pretrain
 from steps.promote import promote
 from steps.register import register
+from steps.report import report
 from steps.report_data import report_data
 from steps.split import split
 from steps.train import train
@@ -33,6 +36,7 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
     unlabelled = fingerprint_images(config.pretrain)
+    champion = fingerprint_champion(config.name)
     name, seed = config.name, config.seed
 
     found = ingest(config.data, config.prepare, fingerprint=source)
@@ -49,18 +53,31 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     backbone = pretrain(
         prepared, policy, best, model, recipe, config.pretrain, seed=seed, name=name, fingerprint=unlabelled
     )
+    folds, _ = cross_validate(
+        prepared, manifest, policy, best, backbone, model, recipe, config.ensemble, config.cross_validate,
+        seed=seed, name=name,
+    )  # fmt: skip
     trained, record = train(
         prepared, policy, best, backbone, model, recipe, config.ensemble, config.track, seed=seed, name=name
     )
-    calibrated = calibrate(trained, prepared)
-    before, _ = evaluate(calibrated, prepared, policy, record, config.evaluate, seed=seed, name=name)
+    calibrated = calibrate(trained, prepared, config.calibrate, seed=seed)
+    show = config.evaluate
+    before, before_logits = evaluate(calibrated, prepared, record, show, seed=seed, name=name)
+    report(calibrated, before_logits, before, prepared, manifest, policy, record, show, seed=seed, name=name)
 
-    servable, table = compress(calibrated, prepared, config.compress, seed=seed)
-    evaluation, report = evaluate(
-        servable, prepared, policy, record, config.evaluate, seed=seed, name=name,
-        before=before, compression=table, best=best, id="evaluate_servable",
+    servable, table = compress(calibrated, prepared, config.compress, config.calibrate, seed=seed)
+    evaluation, logits = evaluate(
+        servable, prepared, record, show, seed=seed, name=name, compression=table, id="evaluate_servable"
+    )
+    evidence = gather_evidence(
+        servable, logits, calibrated, before_logits, prepared, manifest, folds, show,
+        seed=seed, name=name, fingerprint=champion,
+    )  # fmt: skip
+    page, numbers, card = report(
+        servable, logits, evaluation, prepared, manifest, policy, record, show, seed=seed, name=name,
+        before=before, compression=table, best=best, evidence=evidence, id="report_servable",
     )  # fmt: skip
 
-    version = register(servable, evaluation, report, manifest, record, config)
+    version = register(servable, evaluation, page, numbers, card, manifest, record, config)
     decision = promote(version, evaluation, manifest, config.promote, name=name)
     build_bento(decision, name=name)

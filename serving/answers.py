@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vision.classifier import ImageClassifier, Probabilities
+from vision.uncertainty.rules import Judgement
 
 # Codes of the answers that no handler of ours gave, by status.
 CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 503: "not_ready", 504: "timeout"}
@@ -44,18 +45,39 @@ def named_classes(classifier: ImageClassifier, probabilities: Probabilities) -> 
 
 
 def describe(
-    classifier: ImageClassifier, probabilities: Probabilities, names: list[str], top_k: int
+    classifier: ImageClassifier, judgement: Judgement, names: list[str], top_k: int
 ) -> dict[str, object]:
-    """The part of the answer that depends on the task; `names` are the `named_classes`."""
+    """The part of the answer that depends on the task; `names` are the `named_classes` of its one image."""
+    probabilities = judgement.probabilities[0]
+    doubt = _doubt(classifier, judgement)
     classes: list[dict[str, object]] = [
         {"name": classifier.class_names[i], "probability": shortest(probabilities[i])}
         for i in _ranked(probabilities)[:top_k]
     ]
     if classifier.task == "multi_class":
         confidence = classes[0]["probability"]
-        return {"task": "multi_class", "class": names[0], "confidence": confidence, "classes": classes}
+        answer = {"task": "multi_class", "class": names[0], "confidence": confidence}
+        return answer | {"classes": classes, "uncertainty": doubt}
     marked = [entry | {"present": entry["name"] in names} for entry in classes]
-    return {"task": "multi_label", "labels": names, "classes": marked}
+    return {"task": "multi_label", "labels": names, "classes": marked, "uncertainty": doubt}
+
+
+def _doubt(classifier: ImageClassifier, judgement: Judgement) -> dict[str, object] | None:
+    """None where the bundle has no rules: it was made before there were any."""
+    rules = classifier.uncertainty
+    if rules is None:
+        return None
+    doubt: dict[str, object] = {
+        "energy": round(float(judgement.energy[0]), 4),
+        "unusual": bool(judgement.unusual[0]),
+    }
+    if classifier.task == "multi_label":
+        return doubt
+    doubt["abstain"] = bool(judgement.abstains[0])
+    if rules.sets is None:
+        return doubt
+    held = [classifier.class_names[i] for i in _ranked(judgement.probabilities[0]) if judgement.sets[0, i]]
+    return doubt | {"prediction_set": held, "coverage": rules.sets.coverage}
 
 
 def _ranked(probabilities: Probabilities) -> list[int]:

@@ -83,9 +83,9 @@ def _answer(engine: Engine, served: Served, data: bytes, *, top_k: int, started:
     begin = perf_counter()
     pixels = served.classifier.preprocessing.apply(data)
     decoded = perf_counter()
-    probabilities = served.classifier.predict(pixels[None])[0]
+    judgement = served.classifier.judge(served.classifier.logits(pixels[None]))
     end = perf_counter()
-    names = named_classes(served.classifier, probabilities)
+    names = named_classes(served.classifier, judgement.probabilities[0])
     seconds = {"decode": decoded - begin, "infer": end - decoded, "total": end - started}
     engine.metrics.observe(seconds)
     engine.metrics.count_prediction(served.pointer, names)
@@ -93,7 +93,7 @@ def _answer(engine: Engine, served: Served, data: bytes, *, top_k: int, started:
         {
             "model": served.pointer.model,
             "version": served.pointer.version,
-            **describe(served.classifier, probabilities, names, top_k),
+            **describe(served.classifier, judgement, names, top_k),
             "milliseconds": {phase: round(value * 1000, 3) for phase, value in seconds.items()},
         }
     )

@@ -28,6 +28,25 @@ class Milliseconds(Described):
     total: float = Field(ge=0, examples=[1.2])
 
 
+class Uncertainty(Described):
+    """How far the answer can be trusted, by rules that validation images set."""
+
+    energy: float = Field(
+        description="greater where the image is less like those of training", examples=[-9.1]
+    )
+    unusual: bool = Field(description="more so than 99 % of the validation images")
+
+
+class ClassUncertainty(Uncertainty):
+    abstain: bool = Field(description="too unsure for the error that is allowed: a person is to look")
+    prediction_set: list[str] | None = Field(
+        None,
+        description="holds the image's class in `coverage` of cases; most probable first",
+        examples=[["seven"]],
+    )
+    coverage: float | None = Field(None, gt=0, lt=1, examples=[0.9])
+
+
 class Answer(Described):
     """What every answer says."""
 
@@ -43,6 +62,9 @@ class OneClass(Answer):
     class_: str = Field(alias="class", description="the most probable class", examples=["seven"])
     confidence: float = Field(ge=0, le=1, description="its calibrated probability", examples=[0.9731])
     classes: list[ClassProbability] = Field(description="the top_k classes, most probable first")
+    uncertainty: ClassUncertainty | None = Field(
+        description="null: the champion was made without rules for it"
+    )
 
 
 class SeveralLabels(Answer):
@@ -51,6 +73,7 @@ class SeveralLabels(Answer):
     task: Literal["multi_label"]
     labels: list[str] = Field(description="those present, most probable first", examples=[["seven"]])
     classes: list[LabelProbability] = Field(description="the top_k labels, present or not, likeliest first")
+    uncertainty: Uncertainty | None = Field(description="null: the champion was made without rules for it")
 
 
 class Classification(RootModel[Annotated[OneClass | SeveralLabels, Field(discriminator="task")]]):

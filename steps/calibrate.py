@@ -1,4 +1,4 @@
-"""Classifier -> the same with temperature, and of labels thresholds, fitted on validation images."""
+"""Classifier -> the same with calibrated confidence and rules for the doubtful, from validation images."""
 
 from __future__ import annotations
 
@@ -7,17 +7,26 @@ from typing import Annotated
 from zenml import log_metadata, step
 
 from steps.materializers import ImageClassifierMaterializer
-from vision.calibration import calibrate_classifier
 from vision.classifier import ImageClassifier
+from vision.config import CalibrateConfig
 from vision.prepared import PreparedImages
 
 
 @step(output_materializers=ImageClassifierMaterializer)
 def calibrate(
-    classifier: ImageClassifier, prepared: PreparedImages
+    classifier: ImageClassifier, prepared: PreparedImages, config: CalibrateConfig, seed: int
 ) -> Annotated[ImageClassifier, "calibrated_classifier"]:
-    """Temperature scaling (Guo et al. 2017); of a multi-label classifier also a threshold for each label."""
-    calibrated = calibrate_classifier(classifier, prepared.labelled("validation"))
+    """Temperature, thresholds of labels, prediction sets, and when to abstain."""
+    from vision.calibration import calibrate_classifier
+
+    calibrated = calibrate_classifier(classifier, prepared.labelled("validation"), config, seed=seed)
     thresholds = dict(zip(calibrated.class_names, calibrated.thresholds, strict=False))
-    log_metadata({"temperature": calibrated.temperature, "thresholds": thresholds})
+    rules = calibrated.uncertainty
+    log_metadata(
+        {
+            "temperature": calibrated.temperature,
+            "thresholds": thresholds,
+            "uncertainty": rules.model_dump() if rules else {},
+        }
+    )
     return calibrated

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from zenml import log_metadata, step
-from zenml.types import HTMLString
+from zenml.types import HTMLString, JSONString, MarkdownString
 
 from registry.champion import find_champion
 from registry.model_version import Lineage
@@ -22,6 +22,7 @@ from vision.config import Config
 from vision.evaluation import Evaluation
 from vision.golden import choose_samples
 from vision.manifest import Manifest
+from vision.report import SCHEMA_FILE, report_schema
 from vision.training.record import TrainingRecord
 
 
@@ -30,6 +31,8 @@ def register(
     classifier: ImageClassifier,
     evaluation: Evaluation,
     report: HTMLString,
+    numbers: JSONString,
+    card: MarkdownString,
     manifest: Manifest,
     record: TrainingRecord,
     config: Config,
@@ -39,7 +42,9 @@ def register(
     digest = classifier.digest
     settings = json.dumps(config.model_dump(mode="json"), sort_keys=True)
     report_path = workspace.reports / config.name / f"{digest[:12]}.html"
-    write_atomically(report_path, str(report))
+    for suffix, text in ((".html", report), (".json", numbers), (".md", card)):
+        write_atomically(report_path.with_suffix(suffix), str(text))
+    write_atomically(report_path.with_name(SCHEMA_FILE), report_schema())
     champion = find_champion(workspace, config.name)
     lineage = Lineage(
         data_revision=manifest.revision,

@@ -9,8 +9,9 @@ The files in the order in which an image meets them:
     -> recipes, training_config -> search_space, tuning_parameters, tuning and its files
     -> pretrained, model_facts -> training/
     -> task, classifier -> calibration, multi_label
-    -> metrics, intervals, resampling, curves, class_scores -> evaluation
-    -> explanation, grad_cam, occlusion -> report/
+    -> uncertainty/ -> metrics, intervals, resampling, curves, right_answers, class_scores -> evaluation
+    -> cross_validation/, slices and its files, mcnemar -> paired, robustness/ -> evidence/
+    -> explanation/ -> report/
     -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
 `section`, `config`, `data_config` and `quality_config` hold the schema of the YAML, `config_file` reads it,

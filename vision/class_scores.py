@@ -29,9 +29,9 @@ class LabelCounts(BaseModel):
 class ClassScores(BaseModel):
     """One class: the share of its images found (recall) and of right answers among those naming it.
 
-    All three intervals are Wilson's. F1's is exact in kind too: of the images that have the class or are
-    given it, J = F1 / (2 - F1) have both, a share of images like the others, and F1 = 2 J / (1 + J) grows
-    with it, so the ends of J's interval are those of F1's.
+    All three have Wilson's interval. F1 is no share of images, but it grows with one: of the images that
+    have the class or are given it, the share J of those of which both is true; F1 = 2 J / (1 + J), and so
+    the ends of J's interval give those of F1's.
 
     Of a multi-label set also its threshold and, where an image has the label, its average precision.
     """

@@ -18,7 +18,8 @@ from vision.bundle import atomic_folder, open_bundle, seal
 from vision.image_array import ImageArray, chunks
 from vision.preprocessing import Preprocessing
 from vision.runtimes import Logits, Runtime, load_runtime
-from vision.task import Task, present_labels
+from vision.task import Present, Task, has_class, present_labels
+from vision.uncertainty.rules import Judgement, Uncertainty, energy
 
 Probabilities = NDArray[np.float32]
 
@@ -27,7 +28,10 @@ Probabilities = NDArray[np.float32]
 class ImageClassifier:
     """Bytes or pixels in, calibrated probabilities out.
 
-    `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
+    `scales` and `biases`, of a multi-class classifier only: one a class, or none where the temperature does
+    without them. `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
+    `uncertainty`: None of a classifier that has not been calibrated, and in bundles of before there were such
+    rules.
     """
 
     runtime: Runtime
@@ -36,10 +40,16 @@ class ImageClassifier:
     temperature: float = 1.0
     task: Task = "multi_class"
     thresholds: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
+    biases: tuple[float, ...] = ()
+    uncertainty: Uncertainty | None = None
 
     def __post_init__(self) -> None:
-        fitting = (0, len(self.class_names)) if self.task == "multi_label" else (0,)
+        several, classes = self.task == "multi_label", len(self.class_names)
+        fitting = (0, classes) if several else (0,)
         assert len(self.thresholds) in fitting, f"{len(self.thresholds)} thresholds, allowed: {fitting}"
+        vector, fitting = (len(self.scales), len(self.biases)), (0,) if several else (0, classes)
+        assert vector[0] == vector[1] in fitting, f"{vector} scales and biases, allowed: {fitting}"
 
     def logits(self, images: ImageArray) -> Logits:
         """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""
@@ -56,7 +66,29 @@ class ImageClassifier:
     def to_probabilities(self, logits: Logits) -> Probabilities:
         """Calibrated probabilities of logits, both (N, K), float32."""
         scaled = logits / np.float32(self.temperature)
+        if self.scales:
+            scaled = scaled * np.array(self.scales, np.float32) + np.array(self.biases, np.float32)
         return sigmoid(scaled) if self.task == "multi_label" else softmax(scaled)
+
+    def judge(self, logits: Logits) -> Judgement:
+        """The probabilities of logits (N, K), float32, and how far each answer can be trusted."""
+        probabilities = self.to_probabilities(logits)
+        rules = self.uncertainty or Uncertainty()
+        energies = energy(logits, self.task)
+        return Judgement(
+            probabilities=probabilities,
+            sets=self._sets(probabilities, rules),
+            abstains=probabilities.max(axis=1) < rules.abstain_below,
+            energy=energies,
+            unusual=energies > rules.unusual_above,
+        )
+
+    def _sets(self, probabilities: Probabilities, rules: Uncertainty) -> Present:
+        if self.task == "multi_label":
+            return self.present(probabilities)
+        if rules.sets is None:
+            return has_class(probabilities.argmax(axis=1), len(self.class_names))
+        return rules.sets.apply(probabilities)
 
     def present(self, probabilities: Probabilities) -> NDArray[np.bool_]:
         """(N, K): the labels that a multi-label classifier gives, those that reach their threshold."""
@@ -68,13 +100,22 @@ class ImageClassifier:
         return probabilities
 
     def with_temperature(self, temperature: float) -> ImageClassifier:
-        return replace(self, temperature=float(temperature))
+        """Calibrated by one number, in place of what did before; without the rules that relied on that."""
+        return replace(self, temperature=float(temperature), scales=(), biases=(), uncertainty=None)
+
+    def with_vector(self, scales: Iterable[float], biases: Iterable[float]) -> ImageClassifier:
+        """Calibrated by a scale and a bias a class, likewise."""
+        return replace(self, temperature=1.0, scales=tuple(scales), biases=tuple(biases), uncertainty=None)
 
     def with_thresholds(self, thresholds: Iterable[float]) -> ImageClassifier:
         return replace(self, thresholds=tuple(float(threshold) for threshold in thresholds))
 
+    def with_uncertainty(self, uncertainty: Uncertainty) -> ImageClassifier:
+        return replace(self, uncertainty=uncertainty)
+
     def with_runtime(self, runtime: Runtime) -> ImageClassifier:
-        return replace(self, runtime=runtime)
+        """On another runtime, without the rules of doubt: what they promise is of the logits of this one."""
+        return replace(self, runtime=runtime, uncertainty=None)
 
     def write_files(self, folder: Path) -> dict[str, Any]:
         """Writes the model's files into the folder and returns what bundle.json is to say of them."""
@@ -87,6 +128,9 @@ class ImageClassifier:
             "temperature": self.temperature,
             "task": self.task,
             "thresholds": list(self.thresholds),
+            "scales": list(self.scales),
+            "biases": list(self.biases),
+            "uncertainty": self.uncertainty and self.uncertainty.model_dump(mode="json"),
         }
 
     @property
@@ -111,14 +155,18 @@ class ImageClassifier:
     def load(cls, folder: Path) -> ImageClassifier:
         """The classifier of a sealed folder; BundleError before anything is run if a hash differs."""
         description = open_bundle(folder)
+        rules = description.get("uncertainty")
         return cls(
             runtime=load_runtime(description["runtime"], folder, description["precision"]),
             preprocessing=Preprocessing.model_validate(description["preprocessing"]),
             class_names=tuple(description["class_names"]),
             temperature=float(description["temperature"]),
-            # Bundles of before there was a second task do not name theirs.
+            # What bundles did not always hold: the second task and its thresholds, then vectors and rules.
             task=description.get("task", "multi_class"),
             thresholds=tuple(description.get("thresholds", ())),
+            scales=tuple(description.get("scales", ())),
+            biases=tuple(description.get("biases", ())),
+            uncertainty=None if rules is None else Uncertainty.model_validate(rules),
         )
 
 

@@ -2,33 +2,60 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.classifier import ImageClassifier
+from vision.classifier import ImageClassifier, Probabilities
 from vision.manifest import Manifest
 from vision.metrics import measure
-from vision.prepared import prepare_images
+from vision.prepared import PreparedImages, prepare_images
 from vision.promotion import Scores
-from vision.task import Task, task_of
+from vision.task import Task
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Probabilities (N, K) of images; of a multi-label set also thresholds, one a class, or none for 0.5."""
+
+    probabilities: Probabilities
+    thresholds: tuple[float, ...] = ()
 
 
 def score_on_test(classifier: ImageClassifier, manifest: Manifest, folder: Path) -> Scores:
-    """What the gate looks at, for the manifest's test images, prepared below `folder`.
-
-    A class that the classifier has never seen gets probability 0: its images count as wrong. The manifest's
-    task is the measure: of a multi-class classifier, labels are what it gives at least 0.5; of a multi-label
-    one, the class is its likeliest label.
-    """
+    """What the gate looks at, for the manifest's test images, prepared below `folder`."""
     prepared = prepare_images(manifest.select("test"), classifier.preprocessing, folder)
-    labels, have, want = prepared.labels("test"), classifier.class_names, prepared.class_names
-    probabilities = in_classes(classifier.predict(prepared.images("test")), have, want, task=task_of(labels))
-    thresholds = dict(zip(have, classifier.thresholds, strict=False))
-    aligned = tuple(thresholds.get(name, 0.5) for name in want)
-    figures = {name: measure(name, labels, probabilities, thresholds=aligned) for name in ("accuracy", "ece")}
+    labels, answered = prepared.labels("test"), _answer(classifier, prepared, prepared.class_names)
+    figures = {
+        name: measure(name, labels, answered.probabilities, thresholds=answered.thresholds)
+        for name in ("accuracy", "ece")
+    }
     return Scores(**figures, images=len(labels))
+
+
+def answer_test(
+    classifier: ImageClassifier, manifest: Manifest, folder: Path, class_names: tuple[str, ...]
+) -> Answered:
+    """Its answers to the manifest's test images, sorted by path, as probabilities of those classes."""
+    prepared = prepare_images(manifest.select("test"), classifier.preprocessing, folder)
+    return _answer(classifier, prepared, class_names)
+
+
+def _answer(classifier: ImageClassifier, prepared: PreparedImages, want: tuple[str, ...]) -> Answered:
+    """A class that the classifier has never seen gets probability 0: its images count as wrong.
+
+    The manifest's task is the measure: of a multi-class classifier, labels are what it gives at least 0.5; of
+    a multi-label one, the class is its likeliest label.
+    """
+    task: Task = "multi_label" if prepared.is_multi_label else "multi_class"
+    have = classifier.class_names
+    probabilities = in_classes(classifier.predict(prepared.images("test")), have, want, task=task)
+    thresholds = dict(zip(have, classifier.thresholds, strict=False))
+    return Answered(
+        probabilities, tuple(thresholds.get(name, 0.5) for name in want) if task == "multi_label" else ()
+    )
 
 
 def in_classes(

@@ -109,6 +109,35 @@ class EvaluateConfig(Section):
 
     resamples: int = Field(300, ge=10, description="bootstrap resamples of each interval")
     gallery_images: int = Field(12, ge=0, le=64, description="activation maps and mistakes shown")
+    robustness_images: int = Field(
+        200, ge=0, description="test images that are corrupted in 83 ways; 0: none"
+    )
+    dropout_passes: int = Field(
+        0, ge=0, description="draws of Monte Carlo dropout, which needs a dropout layer; 0: none"
+    )
+
+
+class CalibrateConfig(Section):
+    """Confidence that agrees with accuracy, and what to do in doubt; fitted to validation images."""
+
+    method: Literal["scalar", "vector"] = Field(
+        "scalar",
+        description="one temperature, or a scale and a bias a class (not for several labels an image)",
+    )
+    sets: Literal["lac", "aps", "raps", "none"] = Field(
+        "lac", description="prediction sets: smallest, adaptive, adaptive without long tails (MAPIE's names)"
+    )
+    coverage: float = Field(0.9, ge=0.5, lt=1.0, description="share of the sets that hold the image's class")
+    per_class: bool = Field(False, description="the coverage is promised for the images of each class")
+    min_recall: float | None = Field(
+        None, gt=0.0, lt=1.0, description="several labels an image: share of them to find; null: best F1"
+    )
+    target_error: float = Field(
+        0.01,
+        gt=0.0,
+        lt=1.0,
+        description="share of wrong answers where no person is asked; one class an image",
+    )
 
 
 class CompressConfig(Section):
@@ -145,6 +174,7 @@ class Config(Section):
     ensemble: EnsembleConfig = EnsembleConfig()
     cross_validate: CrossValidateConfig = CrossValidateConfig()
     track: TrackConfig = TrackConfig()
+    calibrate: CalibrateConfig = CalibrateConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()

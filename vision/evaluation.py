@@ -29,6 +29,7 @@ from vision.image_array import ImageArray
 from vision.intervals import MetricEstimate, estimate_all
 from vision.metrics import check_predictions
 from vision.promotion import Scores
+from vision.runtimes import Logits
 from vision.task import Labels, Probabilities, Task, has_class, present_labels, task_of
 
 __all__ = [
@@ -164,7 +165,21 @@ def evaluate_classifier(
     seed: int = 0,
     model: ModelFacts | None = None,
 ) -> Evaluation:
-    """The evaluation of a classifier on preprocessed images (N, H, W, 3), uint8.
+    """The evaluation of a classifier on preprocessed images (N, H, W, 3), uint8."""
+    logits = classifier.logits(images)
+    return evaluate_logits(classifier, logits, labels, resamples=resamples, seed=seed, model=model)
+
+
+def evaluate_logits(
+    classifier: ImageClassifier,
+    logits: Logits,
+    labels: Labels,
+    *,
+    resamples: int = 300,
+    seed: int = 0,
+    model: ModelFacts | None = None,
+) -> Evaluation:
+    """The evaluation of what a classifier said of images: its logits (N, K).
 
     Runtime, precision, temperature and thresholds are the classifier's own; `model` says the rest.
     """
@@ -174,7 +189,7 @@ def evaluate_classifier(
         "temperature": classifier.temperature,
     }
     return evaluate_predictions(
-        classifier.predict(images),
+        classifier.to_probabilities(logits),
         labels,
         classifier.class_names,
         thresholds=classifier.thresholds,

@@ -91,10 +91,11 @@ def estimate_differences(
     after: Probabilities,
     *,
     thresholds: tuple[tuple[float, ...], tuple[float, ...]] = ((), ()),
+    metrics: Sequence[str] | None = None,
     resamples: int = 300,
     seed: int = 0,
 ) -> dict[str, MetricEstimate]:
-    """After minus before of every metric of the labels' task, both (N, K), with the interval of the difference.
+    """After minus before, both (N, K), in every metric of the labels' task, each with its interval.
 
     Paired: what makes an image hard makes it so for both, and that part of the spread falls out. Models that
     have the same images right differ by 0, from 0 to 0, in accuracy: the bootstrap knows no other images.
@@ -102,7 +103,9 @@ def estimate_differences(
     values, spreads = [], []
     for probabilities, limits in zip((before, after), thresholds, strict=True):
         check_predictions(labels, probabilities)
-        answers = {name: answers_for(name, labels, probabilities, limits) for name in metrics_of(labels)}
+        answers = {
+            name: answers_for(name, labels, probabilities, limits) for name in metrics or metrics_of(labels)
+        }
         values.append({name: measure(name, labels, probabilities, thresholds=limits) for name in answers})
         # The same seed: the same draws for both.
         spreads.append(_resampled(labels, answers, _draw(len(labels), resamples, seed)))

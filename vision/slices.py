@@ -43,7 +43,7 @@ class SliceTable(BaseModel):
 
 
 def evaluate_slices(is_right: IsRight, table: pd.DataFrame) -> SliceTable:
-    """The slices of images (N,) that were right or wrong, and their manifest rows, in the same order.
+    """The slices of images (N,), right (`right_images`) or not, and their manifest rows in the same order.
 
     A slice has 20 images at least. DataError where the two are not of the same images.
     """
@@ -54,7 +54,7 @@ def evaluate_slices(is_right: IsRight, table: pd.DataFrame) -> SliceTable:
         )
     parts = count_parts(image_properties(table), is_right)
     values = p_values(parts)
-    singles = np.flatnonzero(parts.is_single)
+    singles = np.flatnonzero(parts.is_single).tolist()
     return SliceTable(
         slices=tuple(_slice(parts, values, part) for part in singles),
         worst=tuple(_slice(parts, values, part) for part in _worst(parts, values)),

@@ -10,11 +10,11 @@ from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier, sigmoid, softmax
 from vision.compression.candidates import convert
 from vision.errors import ConfigError, DataError
-from vision.grad_cam import feature_map
 from vision.image_array import ShardedImages
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes import keras_runtime
+from vision.runtimes.keras_features import feature_map
 from vision.runtimes.keras_runtime import KerasRuntime
 from vision.training.averaging import average_models, copy_of, mirrored
 from vision.training.ensemble import for_snapshots, greedy_soup, train_ensemble

@@ -26,6 +26,7 @@ from vision.classifier import ImageClassifier
 from vision.golden import hostile_images
 from vision.preprocessing import Preprocessing
 from vision.task import Task
+from vision.uncertainty.rules import Uncertainty
 
 ROOT = Path(__file__).resolve().parents[2]
 CLASS_NAMES = ("zero", "one", "two", "three", "four", "five", "siks", "seven", "eight", "nueve")
@@ -33,7 +34,11 @@ MAX_PIXELS = 1_000_000
 
 
 def make_classifier(
-    seed: int, *, task: Task = "multi_class", thresholds: tuple[float, ...] = ()
+    seed: int,
+    *,
+    task: Task = "multi_class",
+    thresholds: tuple[float, ...] = (),
+    uncertainty: Uncertainty | None = None,
 ) -> ImageClassifier:
     """A linear model over 8x8 pixels: every pixel, channel and orientation moves the answer."""
     import openvino as ov
@@ -51,6 +56,7 @@ def make_classifier(
         CLASS_NAMES,
         task=task,
         thresholds=thresholds,
+        uncertainty=uncertainty,
     )
 
 
@@ -62,9 +68,12 @@ class Registry:
     model: str = "digits"
     task: Task = "multi_class"
     thresholds: tuple[float, ...] = ()
+    uncertainty: Uncertainty | None = None
 
     def store(self, version: int) -> ChampionPointer:
-        classifier = make_classifier(version, task=self.task, thresholds=self.thresholds)
+        classifier = make_classifier(
+            version, task=self.task, thresholds=self.thresholds, uncertainty=self.uncertainty
+        )
         digest = store_bundle(self.workspace, self.model, version, classifier, samples={}, description={})
         return ChampionPointer(self.model, version, digest)
 

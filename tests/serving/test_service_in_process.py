@@ -17,8 +17,9 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from registry.pointer import bundle_path
-from serving.schema import Classification, ErrorAnswer, SeveralLabels
+from serving.schema import Classification, ErrorAnswer, OneClass, SeveralLabels
 from vision.classifier import ImageClassifier
+from vision.uncertainty.rules import SetRule, Uncertainty
 
 Ask = Callable[..., list[httpx.Response]]
 RAW = {"content-type": "image/png"}
@@ -71,6 +72,35 @@ def test_answer_is_the_champions(ask, registry, encoded) -> None:
     assert answer.task == "multi_class"
     received = {entry.name: np.float32(entry.probability) for entry in answer.classes}
     assert received == dict(zip(champion.class_names, champion.classify(encoded["cmyk.jpg"]), strict=True))
+
+
+def test_answer_has_the_doubt_of_the_bundles_rules(ask, registry, encoded, monkeypatch) -> None:
+    rules = Uncertainty(
+        sets=SetRule(method="lac", coverage=0.9, limits=(0.999,)),
+        target_error=0.01,
+        abstain_below=1.1,
+        unusual_above=-100.0,
+    )
+    doubting = replace(registry, uncertainty=rules)
+    doubting.promote(1)
+    champion = ImageClassifier.load(bundle_path(registry.workspace, "digits", 1))
+    probabilities = champion.classify(encoded["photo.jpg"])
+
+    [response] = ask(post(encoded["photo.jpg"]))
+
+    doubt = OneClass.model_validate_json(response.content).uncertainty
+    assert doubt is not None
+    assert (doubt.abstain, doubt.unusual, doubt.coverage) == (True, True, 0.9)
+    likeliest = np.argsort(-probabilities, kind="stable")
+    assert doubt.prediction_set == [champion.class_names[k] for k in likeliest if probabilities[k] >= 0.001]
+
+
+def test_answer_of_a_bundle_without_rules_says_so(ask, registry, encoded) -> None:
+    registry.promote(1)
+
+    [response] = ask(post(encoded["photo.jpg"]))
+
+    assert response.json()["uncertainty"] is None
 
 
 def test_not_ready_has_the_reason(ask, encoded) -> None:

@@ -13,7 +13,11 @@ from models.fast import WHITENING
 from models.multi_scale import DILATIONS
 from models.scaled import image_side
 from models.squeeze_excite import excite
-from vision.grad_cam import feature_map, grad_cam
+from vision.classifier import ImageClassifier
+from vision.explanation import activation_maps
+from vision.preprocessing import Preprocessing
+from vision.runtimes.keras_features import feature_map
+from vision.runtimes.keras_runtime import KerasRuntime
 
 CLASSES = 4
 OWN = [name for name, row in ARCHITECTURES.items() if not row.takes_weights]
@@ -83,13 +87,23 @@ def test_model_is_flat(name, models):
     assert not [layer.name for layer in model.layers if isinstance(layer, keras.Model)]
 
 
+@pytest.mark.parametrize("method", ["grad_cam", "grad_cam_pp", "recipro_cam"])
 @pytest.mark.parametrize("name", ROWS)
-def test_activation_map_is_found(name, models):
+def test_activation_map_is_found(name, method, models):
     model, images = models(name)
-    features = feature_map(model)
-    assert min(features.shape[1:3]) >= 4
-    maps = grad_cam(model, features, images, np.zeros(len(images), np.int64))
-    assert maps.shape == images.shape[:3] and np.isfinite(maps).all()
+    assert min(feature_map(model).shape[1:3]) >= 4
+    names = tuple("abcd"[:CLASSES])
+    classifier = ImageClassifier(KerasRuntime(model), Preprocessing(image_size=images.shape[1:3]), names)
+    maps = activation_maps(classifier, images[:2], np.array([0, 1]), method=method).maps
+    assert maps.shape == (2, *images.shape[1:3]) and np.isfinite(maps).all()
+    assert np.isin(maps.max(axis=(1, 2)), (0, 1)).all()
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_model_in_two_parts_is_the_model(name, models):
+    model, images = models(name)
+    split = KerasRuntime(model).split()
+    assert split.head(split.features(images)) == pytest.approx(answer(model, images), abs=1e-4)
 
 
 @pytest.mark.parametrize("name", ROWS)

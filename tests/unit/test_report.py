@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from dataclasses import replace
 
 import numpy as np
@@ -19,10 +20,11 @@ from vision.report import (
     Report,
     render_report,
 )
-from vision.report.findings import findings, headline
+from vision.report.findings import headline
 from vision.report.images import thumbnail
 from vision.report.metric_words import METRIC_WORDS, TILES
 from vision.report.plots import drawable_names
+from vision.report.summary import summarise
 from vision.report.wording import interval, number, percent, size
 from vision.tuning_parameters import SearchRecord
 
@@ -74,7 +76,16 @@ def test_report_needs_no_other_file(html: str) -> None:
     page = Page(html)
     assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
     assert not page.tags & {"script", "link", "iframe", "object"}
-    assert not re.search(r"url\(|@import|https?://", html)
+    assert not re.search(r"url\(|@import|https?:|//", re.sub(r'"data:[^"]*"', "", html))
+
+
+def test_pictures_need_no_other_file(html: str) -> None:
+    """A drawing refers to its own parts and to pixels inside it; its namespaces are names, not addresses."""
+    drawings = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", html)
+    assert drawings
+    for drawing in drawings:
+        text = b64decode(drawing).decode()
+        assert re.findall(r'(?:xlink:)?href="(?!#|data:)[^"]*"|url\((?!#)|@import|<script', text) == []
 
 
 def test_report_shows_every_section_and_links_to_each(html: str) -> None:
@@ -144,8 +155,12 @@ def test_headline_says_images_share_and_interval() -> None:
     labels, answers = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
     evaluation = evaluate_predictions(np.eye(2)[answers], labels, ("cat", "dog"), resamples=10)
     text = headline(evaluation).replace("\u202f", " ").replace("\u2060", "")
-    assert text == "On 4 test images that training never saw, 75.0 % right (95 % interval 30.1–95.4 %)."
-    told = " ".join(findings(evaluation)).replace("\u202f", " ")
+    assert text == (
+        "On 4 test images that training never saw, 75.0 % right."
+        " On further images of the same kind, very likely 30.1–95.4 %."
+    )
+    points = summarise(Report("pets", evaluation))
+    told = " ".join(sentence for point in points for sentence in point.sentences).replace("\u202f", " ")
     assert "it takes “cat” for “dog” (1 of 2 images)" in told
     assert "more confident than it should be" in told
     assert "always answering “cat”, the largest class, would be right for 50.0 %" in told

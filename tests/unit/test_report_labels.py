@@ -8,9 +8,10 @@ import pytest
 from tests.unit.html_page import Page
 from vision.evaluation import Evaluation, evaluate_predictions
 from vision.report import Prediction, Report, render_report
-from vision.report.findings import findings, headline
+from vision.report.findings import headline, mistakes
 from vision.report.label_plots import most_mistaken
 from vision.report.metric_words import METRIC_WORDS
+from vision.report.summary import summarise
 
 # Four images, labels a, b, c; at 0.5 image 0 misses c, image 1 is given b, images 2 and 3 are right.
 LABELS = np.array([[1, 0, 1], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
@@ -68,10 +69,11 @@ def test_answers_are_sets_of_labels(html) -> None:
 def test_headline_and_findings_speak_of_labels(evaluation) -> None:
     # Wilson's interval of 2 of 4 by hand: (2 + 1.96^2 / 2 -+ 1.96 sqrt(4 / 4 + 1.96^2 / 4)) / (4 + 1.96^2).
     assert plain(headline(evaluation)) == (
-        "On 4 test images that training never saw, 50.0 % have all their labels right"
-        " (95 % interval 15.0–85.0 %)."
+        "On 4 test images that training never saw, 50.0 % have all their labels right."
+        " On further images of the same kind, very likely 15.0–85.0 %."
     )
-    told = plain(" ".join(findings(evaluation)))
+    points = summarise(Report("cells", evaluation))
+    told = plain(" ".join(sentence for point in points for sentence in point.sentences))
     assert "it misses “c” (1 of the 1 images with it)" in told
     assert "Label by label, 83.3 % of its answers are right" in told  # 10 of 12
     assert "no other, would be right for 66.7 %" in told  # always a, b either way, never c: 3 + 2 + 3 of 12
@@ -79,7 +81,7 @@ def test_headline_and_findings_speak_of_labels(evaluation) -> None:
 
 def test_more_false_labels_than_missed_ones_are_the_most_frequent_mistake() -> None:
     given = evaluate_predictions(np.full((4, 2), 0.9), np.array([[1, 0]] * 4), ("a", "b"), resamples=10)
-    assert "it sees “b” where it is not (4 of the 4 images without it)" in findings(given)[0]
+    assert "it sees “b” where it is not (4 of the 4 images without it)" in mistakes(given)
 
 
 def test_labels_without_mistakes_are_not_among_the_mistaken(evaluation) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unit.html_page import Page
+from tests.unit.report_evidence import comparison
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.evaluation import evaluate_classifier
+from vision.evidence.parts import Evidence
 from vision.preprocessing import Preprocessing
-from vision.report.predictions import Answers, answer_test_images, choose_for_gallery, explain, show
+from vision.report import render_report
+from vision.report.predictions import MAX_SIDE, Answers, answer_test_images, choose_for_gallery, explain, show
 from vision.training.record import TrainingRecord
 
 NAMES = ("red", "green", "blue")
@@ -129,9 +134,31 @@ def test_maps_lie_over_their_own_images(classifier, prepared, rows) -> None:
     assert all(prediction.overlay.shape == (SIDE, SIDE, 3) for prediction in shown)
 
 
+def encoded(width: int, height: int, orientation: int) -> bytes:
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.new("RGB", (width, height), (90, 90, 90)).save(buffer, "PNG", exif=exif)
+    return buffer.getvalue()
+
+
+def test_maps_lie_over_the_originals_where_they_can_be_read(classifier, prepared) -> None:
+    answers, asked = answer_test_images(classifier, prepared), []
+
+    def read(path: str) -> bytes:
+        asked.append(path)
+        return encoded(60, 40, orientation=6) if path == "test/0.png" else encoded(1600, 800, orientation=1)
+
+    _, (small, large) = explain(classifier, prepared, answers, np.array([0, 2]), read=read)
+
+    assert asked == ["test/0.png", "test/2.png"]
+    assert small.image.shape == small.overlay.shape == (60, 40, 3)  # EXIF 6: stored on its side
+    assert large.image.shape == large.overlay.shape == (MAX_SIDE // 2, MAX_SIDE, 3)
+    assert (small.image == 90).all()
+
+
 @pytest.mark.parametrize("task", ["multi_class", "multi_label"])
 def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task) -> None:
-    from vision.report.assemble import build_report
+    from vision.report.assemble import assemble_report
 
     if task == "multi_class":
         classifier = ImageClassifier(classifier.runtime, classifier.preprocessing, NAMES)
@@ -142,7 +169,7 @@ def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task
         architecture="tiny", parameters=9, history=history, seconds=1, images_per_second=5
     )
 
-    html = build_report(
+    report = assemble_report(
         classifier,
         prepared,  # type: ignore[arg-type]
         evaluate_classifier(classifier, prepared.images("test"), truth, resamples=10),
@@ -154,8 +181,35 @@ def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task
         compression=None,
         seed=0,
     )
+    html = render_report(report)
 
     sections = ["metrics", "confusion", "classes", "curves", "mistakes", "activations", "training"]
     assert Page(html).sections == [*sections, "data", "run"]
     assert ("green + blue" in html) == (task == "multi_label")
     assert ("counts once for each of its labels" in html) == (task == "multi_label")
+
+
+def test_evidence_brings_the_pixels_of_the_images_that_changed_sides(classifier, prepared) -> None:
+    from vision.report.assemble import assemble_report
+
+    truth = prepared.labels("test")
+    record = TrainingRecord(
+        architecture="tiny", parameters=9, history={"loss": (1.0,)}, seconds=1, images_per_second=5
+    )
+
+    report = assemble_report(
+        classifier,
+        prepared,  # type: ignore[arg-type]
+        evaluate_classifier(classifier, prepared.images("test"), truth, resamples=10),
+        title="colours",
+        policy=AugmentationPolicy(),
+        record=record,
+        gallery_images=2,
+        before=None,
+        compression=None,
+        seed=0,
+        evidence=Evidence(champion=comparison(flips=3)),
+    )
+
+    assert sorted(report.flipped) == [0, 1, 2]
+    assert np.array_equal(report.flipped[1], prepared.images("test")[1])

@@ -9,14 +9,19 @@ from vision.classifier import ImageClassifier
 from vision.compression.candidates import convert
 from vision.compression.choose import choose_fastest
 from vision.compression.table import CompressionTable
-from vision.config import CompressConfig
+from vision.config import CalibrateConfig, CompressConfig
 from vision.prepared import PreparedImages
 
 
 def compress_classifier(
-    classifier: ImageClassifier, prepared: PreparedImages, config: CompressConfig, *, seed: int
+    classifier: ImageClassifier,
+    prepared: PreparedImages,
+    config: CompressConfig,
+    *,
+    seed: int,
+    calibrate: CalibrateConfig = CalibrateConfig(),  # noqa: B008 - frozen
 ) -> tuple[ImageClassifier, CompressionTable]:
-    """The classifier that serves, with a temperature of its own, and the table of what was tried.
+    """The classifier that serves, calibrated anew with rules of its own, and the table of what was tried.
 
     The quantiser sees training images only; validation images decide; test images are not touched.
     """
@@ -28,4 +33,4 @@ def compress_classifier(
     chosen, table = choose_fastest(
         classifier, candidates, validation, max_accuracy_drop=config.max_accuracy_drop
     )
-    return calibrate_classifier(chosen, validation), table
+    return calibrate_classifier(chosen, validation, calibrate, seed=seed), table

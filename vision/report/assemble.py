@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from vision.augmentation import augmentation_examples
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable
 from vision.evaluation import Evaluation
+from vision.evidence.parts import Evidence
 from vision.manifest import SPLITS
 from vision.prepared import PreparedImages
-from vision.report import render_report
-from vision.report.contents import AugmentationExample, CompressionRow, Report
-from vision.report.predictions import answer_test_images, choose_for_gallery, explain, show
+from vision.report.contents import AugmentationExample, CompressionRow, Pixels, Report
+from vision.report.flips import rows_shown
+from vision.report.predictions import choose_for_gallery, explain, read_answers, show
+from vision.runtimes import Logits
 from vision.task import has_class
 from vision.training.record import TrainingRecord
 from vision.tuning_parameters import SearchRecord
 
 
-def build_report(
+def assemble_report(
     classifier: ImageClassifier,
     prepared: PreparedImages,
     evaluation: Evaluation,
@@ -30,27 +36,42 @@ def build_report(
     compression: CompressionTable | None,
     seed: int,
     search: SearchRecord | None = None,
-) -> str:
-    """The report as HTML; `before` is the evaluation of the classifier before compression."""
-    answers = answer_test_images(classifier, prepared)
+    evidence: Evidence | None = None,
+    read: Callable[[str], bytes] | None = None,
+    logits: Logits | None = None,
+) -> Report:
+    """What the page, the JSON and the card show; `before` is the evaluation before compression.
+
+    `read` (Manifest.read) gives the activation maps the original images, else they lie on the prepared ones.
+    `logits` (N, K) are what the classifier said of the test images, else it is asked.
+    """
+    evidence = evidence or Evidence()
+    said = classifier.logits(prepared.images("test")) if logits is None else logits
+    answers = read_answers(classifier, prepared, said)
     shown, mistakes = choose_for_gallery(answers, gallery_images, seed=seed)
-    method, activations = explain(classifier, prepared, answers, shown)
-    return render_report(
-        Report(
-            title=title,
-            evaluation=evaluation,
-            facts=_facts(prepared, record),
-            comparison=_columns(before, evaluation, compression),
-            compression=_compression_rows(compression),
-            history=record.history,
-            class_counts=_class_counts(prepared),
-            augmentation=_augmentation(policy, prepared, seed=seed),
-            activations=activations,
-            activation_method=method,
-            mistakes=show(prepared, answers, mistakes),
-            search=search,
-        )
+    method, activations = explain(classifier, prepared, answers, shown, read=read)
+    return Report(
+        title=title,
+        evaluation=evaluation,
+        facts=_facts(prepared, record),
+        comparison=_columns(before, evaluation, compression),
+        compression=_compression_rows(compression),
+        history=record.history,
+        class_counts=_class_counts(prepared),
+        augmentation=_augmentation(policy, prepared, seed=seed),
+        activations=activations,
+        activation_method=method,
+        mistakes=show(prepared, answers, mistakes),
+        search=search,
+        evidence=evidence,
+        flipped=_flipped(prepared, evidence),
     )
+
+
+def _flipped(prepared: PreparedImages, evidence: Evidence) -> dict[int, Pixels]:
+    """The pixels of the test images that changed sides, as many of them as the page shows."""
+    images = prepared.images("test")
+    return {row: np.asarray(images[row]) for row in rows_shown(evidence)}
 
 
 def _class_counts(prepared: PreparedImages) -> dict[str, list[int]]:

@@ -21,9 +21,13 @@ def plot_class_balance(class_counts: Mapping[str, Sequence[int]], class_names: S
     axes = plain_axes(figure)
     start = np.zeros(len(order))
     for (split, row), colour in zip(zip(class_counts, counts, strict=True), COLOURS, strict=False):
-        draw = {"left" if named else "bottom": start, "color": colour, "label": split}
-        (axes.barh if named else axes.bar)(range(len(order)), row[order], 0.75, **draw)
-        start = start + row[order]
+        end = start + row[order]
+        if named:
+            axes.barh(range(len(order)), row[order], 0.75, left=start, color=colour, label=split)
+        else:
+            # One step line in place of thousands of bars, which take seconds.
+            axes.stairs(end, baseline=start, fill=True, color=colour, label=split)
+        start = end
     if named:
         axes.set_yticks(range(len(order)), drawable_names(class_names))
         axes.invert_yaxis()

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.evaluation import Evaluation
-from vision.evidence import Evidence
+from vision.evidence.parts import Evidence
 from vision.tuning_parameters import SearchRecord
 
 Pixels = NDArray[np.uint8]  # (H, W, 3), 0..255
@@ -77,5 +77,5 @@ class Report:
     activation_method: str = ""
     mistakes: tuple[Prediction, ...] = ()
     search: SearchRecord | None = None
-    evidence: Evidence = Evidence()
+    evidence: Evidence = field(default_factory=Evidence)
     flipped: Mapping[int, Pixels] = field(default_factory=dict)

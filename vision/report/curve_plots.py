@@ -25,6 +25,8 @@ from vision.report.wording import number
 
 # More lines than these cannot be told apart.
 MAX_NAMED_CURVES = 6
+# Of a thousand gray lines as many are drawn as fill the same ground.
+MAX_GRAY_CURVES = 100
 CORNER = 0.2
 
 
@@ -93,7 +95,8 @@ def _draw_lines(
     names = dict(zip(evaluation.class_names, drawable_names(evaluation.class_names), strict=True))
     ranked = _hardest_first(lines)
     for axes in areas:
-        for line in ranked[MAX_NAMED_CURVES:]:
+        others = ranked[MAX_NAMED_CURVES:]
+        for line in others[:: max(1, -(-len(others) // MAX_GRAY_CURVES))]:
             axes.plot(line.x, line.y, color="#b4bac2", linewidth=0.8, drawstyle=drawstyle)
         for line, colour in zip(ranked[:MAX_NAMED_CURVES], COLOURS, strict=False):
             label = f"{names[line.name]}  {number(line.area)}"
@@ -148,6 +151,7 @@ def plot_reliability(evaluation: Evaluation) -> Picture:
     ece = evaluation.metrics["ece"].value
     describe(axes, title=f"Reliability: calibration error {100 * ece:.1f} points\n", y="share right")
     legend_above(axes)
+    axes.tick_params(labelbottom=False)
     answers.bar(centres, [bin.images for bin in bins], width, color="#8b95a1")
     answers.set_yscale("log")
     counted = "answers" if evaluation.task == "multi_label" else "images"

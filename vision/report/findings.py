@@ -1,4 +1,4 @@
-"""What the evaluation says, in sentences for a reader without statistics; "" where there is nothing to say."""
+"""What the evaluation says, in sentences for a reader without statistics; "" where there is nothing."""
 
 from __future__ import annotations
 
@@ -32,9 +32,11 @@ def headline(evaluation: Evaluation) -> str:
     accuracy = evaluation.metrics["accuracy"]
     images = "image" if evaluation.images == 1 else "images"
     verdict = "have all their labels right" if evaluation.task == "multi_label" else "right"
+    likely_range = interval(accuracy, is_share=True)
     return (
-        f"On {evaluation.images:,} test {images} that training never saw, {percent(accuracy.value)} {verdict}."
-        f" On further images of the same kind, very likely {interval(accuracy, is_share=True)}."
+        f"On {evaluation.images:,} test {images} that training never saw,"
+        f" {percent(accuracy.value)} {verdict}."
+        f" On further images of the same kind, very likely {likely_range}."
     )
 
 
@@ -109,9 +111,10 @@ def weakest(evaluation: Evaluation) -> str:
     hardest = min(present, key=_average_precision if is_multi_label else _recall, default=None)
     if hardest is None or (_average_precision if is_multi_label else _recall)(hardest) == 1:
         return ""
+    given = f"; of those it gives it to, {percent(hardest.precision)} have it" if is_multi_label else ""
     return (
         f"Hardest {'label' if is_multi_label else 'class'}: “{hardest.name}”, of whose {hardest.support:,}"
-        f" images it finds {percent(hardest.recall.value)} ({likely(hardest.recall)})."
+        f" images it finds {percent(hardest.recall.value)} ({likely(hardest.recall)}){given}."
     )
 
 

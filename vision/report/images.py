@@ -15,6 +15,9 @@ from PIL import Image
 # numbers a report of ten classes with 24 pairs of pure noise, the worst there is, stays under 2 MB.
 MAX_SIDE = 176
 JPEG_QUALITY = 80
+# Activation maps have twice the side, since they are looked into, and the quality that this leaves room for.
+LARGE_SIDE = 360
+LARGE_QUALITY = 70
 # Below this an image is shown with its pixels as squares instead of blurred.
 PIXELATED_BELOW = 96
 PLOT_DPI = 150
@@ -38,11 +41,20 @@ class Picture:
 
 def thumbnail(pixels: NDArray[np.uint8], alt: str) -> Picture:
     """The image (H, W, 3), uint8, no larger than MAX_SIDE; a small one exact as PNG, others as JPEG."""
+    return _picture(pixels, alt, MAX_SIDE, JPEG_QUALITY)
+
+
+def large_picture(pixels: NDArray[np.uint8], alt: str) -> Picture:
+    """The same, no larger than LARGE_SIDE."""
+    return _picture(pixels, alt, LARGE_SIDE, LARGE_QUALITY)
+
+
+def _picture(pixels: NDArray[np.uint8], alt: str, side: int, quality: int) -> Picture:
     image = Image.fromarray(np.ascontiguousarray(pixels))
-    image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
     is_small = max(image.size) < PIXELATED_BELOW
     buffer = io.BytesIO()
-    image.save(buffer, "PNG" if is_small else "JPEG", quality=JPEG_QUALITY, optimize=True)
+    image.save(buffer, "PNG" if is_small else "JPEG", quality=quality, optimize=True)
     media_type = "image/png" if is_small else "image/jpeg"
     return Picture(_data_uri(media_type, buffer.getvalue()), *image.size, alt)
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.classifier import ImageClassifier, Probabilities
-from vision.explanation import activation_maps, overlay
+from vision.explanation import activation_maps, original_image, overlay, place_on_original
 from vision.prepared import PreparedImages
+from vision.preprocessing import Preprocessing
 from vision.report.contents import Prediction
+from vision.runtimes import Logits
 from vision.task import Task, has_class
+
+Read = Callable[[str], bytes]  # a path below the manifest's root -> the image's bytes
+# Of originals, in pixels: as sharp as a page shows them, and a report of 24 of them stays small.
+MAX_SIDE = 640
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,12 @@ class Answers:
 
 def answer_test_images(classifier: ImageClassifier, prepared: PreparedImages) -> Answers:
     """The classifier's answers to all test images."""
-    probabilities = classifier.predict(prepared.images("test"))
-    classes = len(prepared.class_names)
+    return read_answers(classifier, prepared, classifier.logits(prepared.images("test")))
+
+
+def read_answers(classifier: ImageClassifier, prepared: PreparedImages, logits: Logits) -> Answers:
+    """The same of the logits (N, K) that it gave them before."""
+    probabilities, classes = classifier.to_probabilities(logits), len(prepared.class_names)
     if classifier.task == "multi_label":
         given = classifier.present(probabilities)
     else:
@@ -69,22 +79,36 @@ def choose_for_gallery(
 
 
 def explain(
-    classifier: ImageClassifier, prepared: PreparedImages, answers: Answers, rows: NDArray[np.intp]
-) -> tuple[str, tuple[Prediction, ...]]:
-    """The method of the activation maps, and the answers to those rows with their maps."""
-    images = prepared.images("test")[rows]
-    maps = activation_maps(classifier, images, answers.explained[rows])
-    overlays = [overlay(image, activation) for image, activation in zip(images, maps.maps, strict=True)]
-    return maps.method, show(prepared, answers, rows, overlays)
-
-
-def show(
+    classifier: ImageClassifier,
     prepared: PreparedImages,
     answers: Answers,
     rows: NDArray[np.intp],
-    overlays: Sequence[NDArray[np.uint8]] = (),
-) -> tuple[Prediction, ...]:
-    """The answers to those rows; `overlays` has one image a row, or none."""
+    *,
+    read: Read | None = None,
+) -> tuple[str, tuple[Prediction, ...]]:
+    """The method of the activation maps, and the answers to those rows with their maps.
+
+    With `read` (Manifest.read) both image and overlay are the original, upright and whole, of MAX_SIDE
+    pixels at most; without it they are the prepared image.
+    """
+    maps = activation_maps(classifier, prepared.images("test")[rows], answers.explained[rows])
+    pairs = zip(show(prepared, answers, rows), maps.maps, strict=True)
+    shown = tuple(_with_overlay(each, activation, read, prepared.preprocessing) for each, activation in pairs)
+    return maps.method, shown
+
+
+def _with_overlay(
+    prediction: Prediction, activation: NDArray[np.float32], read: Read | None, preprocessing: Preprocessing
+) -> Prediction:
+    if read is None:
+        return replace(prediction, overlay=overlay(prediction.image, activation))
+    image = original_image(read(prediction.path), preprocessing, max_side=MAX_SIDE)
+    placed = place_on_original(activation, image.shape[:2], preprocessing)
+    return replace(prediction, image=image, overlay=overlay(image, placed))
+
+
+def show(prepared: PreparedImages, answers: Answers, rows: NDArray[np.intp]) -> tuple[Prediction, ...]:
+    """The answers to those rows."""
     images, paths, names = prepared.images("test"), prepared.paths("test"), np.array(prepared.class_names)
     explained = answers.explained
     return tuple(
@@ -95,7 +119,6 @@ def show(
             explained=prepared.class_names[explained[row]],
             probability=float(answers.probabilities[row, explained[row]]),
             path=paths[row],
-            overlay=overlays[place] if len(overlays) else None,
         )
-        for place, row in enumerate(rows)
+        for row in rows
     )

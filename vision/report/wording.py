@@ -28,19 +28,34 @@ def interval(estimate: MetricEstimate, *, is_share: bool) -> str:
     return f"{number(estimate.low)}{TO}{number(estimate.high)}"
 
 
+def interval_rounded(estimate: MetricEstimate) -> str:
+    """ "98-99": the interval of a share in whole per cent, for cells that name their unit once."""
+    low, high = (percent(end, 0).removesuffix(NARROW_SPACE + "%") for end in (estimate.low, estimate.high))
+    return f"{low}{TO}{high}"
+
+
+def probability(p_value: float) -> str:
+    """ "0.031"; "< 0.001" where it is less than that."""
+    return f"<{NARROW_SPACE}0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
 def likely(estimate: MetricEstimate) -> str:
     """ "very likely 97.6-99.7 %": the 95 % interval of a share for those who know no intervals."""
     return f"very likely {interval(estimate, is_share=True)}"
 
 
-def listed(items: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(items[:-1]), items[-1]])) if items else ""
-
-
 def points(difference: float) -> str:
     """ "+1.4": percentage points with their sign."""
-    return f"{100 * difference:+.1f}".replace("-", "\u2212")
+    return _with_minus(f"{100 * difference:+.1f}")
+
+
+def signed(difference: float) -> str:
+    """ "+0.0312": a difference of figures that are no shares."""
+    return _with_minus(f"{difference:+.4f}")
+
+
+def _with_minus(text: str) -> str:
+    return text.replace("-", "\u2212")
 
 
 def value(estimate: MetricEstimate, *, is_share: bool) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from pydantic import BaseModel, ConfigDict
 
 from vision.intervals import MetricEstimate
@@ -25,3 +27,11 @@ class Robustness(BaseModel):
     images: int
     clean: MetricEstimate
     scores: tuple[DisturbedScore, ...]
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean over the corruptions and their severities: one minus the mCE of Hendrycks and Dietterich 2019
+        before it is divided by AlexNet's."""
+        from vision.robustness.corruptions import CORRUPTIONS
+
+        return fmean(score.accuracy.value for score in self.scores if score.disturbance in CORRUPTIONS)

@@ -6,6 +6,7 @@ Nothing is imported until a runtime is opened, so the service loads only the eng
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from vision.errors import BundleError, one_of
 
 Logits = NDArray[np.float32]
+FeatureMaps = NDArray[np.float32]  # (N, h, w, C)
 
 
 @runtime_checkable
@@ -30,6 +32,27 @@ class Runtime(Protocol):
 
     def save(self, folder: Path) -> None:
         """Writes the model's files into the folder, under names of its own."""
+
+
+@dataclass(frozen=True)
+class SplitModel:
+    """A model in two parts, so that an explanation can reach in between; both together are the model.
+
+    `features`: images (N, H, W, 3), uint8 0..255 -> feature maps (N, h, w, C), as the model itself computes
+    them, in int8 where it does. `head`: these -> logits (N, K), always in float32: a map of which all but
+    one place is hidden averages to a few steps of int8.
+    """
+
+    features: Callable[[NDArray[np.uint8]], FeatureMaps]
+    head: Callable[[FeatureMaps], Logits]
+
+
+@runtime_checkable
+class Splittable(Protocol):
+    """What a runtime may have besides."""
+
+    def split(self) -> SplitModel | None:
+        """The two parts, made when first asked for; None where the model has no place to cut it at."""
 
 
 def _lazy(module: str) -> Callable[[Path, str], Runtime]:

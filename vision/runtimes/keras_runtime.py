@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 import vision.training.averaging  # noqa: F401 - registers layers that a file may hold
-from vision.runtimes import Logits
+from vision.runtimes import Logits, SplitModel
+from vision.runtimes.keras_features import split_in_two
 
 MODEL_FILE = "model.keras"
 BATCH_SIZE = 256
+SPLIT_BATCH_SIZE = 64
 
 
 class KerasRuntime:
@@ -28,6 +32,10 @@ class KerasRuntime:
         logits = self.model.predict(images, batch_size=BATCH_SIZE, verbose=0)
         return np.asarray(logits, dtype=np.float32)
 
+    def split(self) -> SplitModel | None:
+        parts = split_in_two(self.model)
+        return SplitModel(*map(_call, parts)) if parts else None
+
     def save(self, folder: Path) -> None:
         self.model.save(folder / MODEL_FILE)
 
@@ -36,3 +44,15 @@ def load(folder: Path, precision: str) -> KerasRuntime:
     """Safe mode: a file that wants to run code is refused."""
     model = keras.saving.load_model(folder / MODEL_FILE, compile=False, safe_mode=True)
     return KerasRuntime(model, precision)
+
+
+def _call(model: keras.Model) -> Callable[[NDArray[Any]], NDArray[np.float32]]:
+    """The model without `predict`, which would compile a graph for a few images."""
+
+    def call(values: NDArray[Any]) -> NDArray[np.float32]:
+        batches = np.split(values, range(SPLIT_BATCH_SIZE, len(values), SPLIT_BATCH_SIZE))
+        answers = [model(batch.astype(np.float32), training=False) for batch in batches]
+        whole = [keras.ops.convert_to_numpy(keras.ops.cast(answer, "float32")) for answer in answers]
+        return np.concatenate(whole)
+
+    return call

@@ -2,54 +2,102 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from vision.runtimes import Logits
+from vision.runtimes import Logits, SplitModel
 
 MODEL_FILE = "model.tflite"
+FEATURES_FILE = "features.json"
 MAX_BATCH = 32
 
 
 class LiteRTRuntime:
-    """One interpreter, resized when the batch changes; calls take turns."""
+    """`features` is the index of the tensor at which the model can be split, where that is known."""
 
     name = "litert"
 
-    def __init__(self, model: bytes, precision: str) -> None:
+    def __init__(self, model: bytes, precision: str, *, features: int | None = None) -> None:
         self.precision = precision
         self._model = model
-        self._lock = threading.Lock()
-        self._interpreter = Interpreter(model_content=model, num_threads=os.cpu_count())
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        self._batch = 0
+        self._features = features
+        self._engine = _Engine(model)
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        with self._lock:
-            batches = [
-                self._invoke(images[start : start + MAX_BATCH]) for start in range(0, len(images), MAX_BATCH)
-            ]
-        return np.concatenate(batches)
+        return self._engine.run(images)
 
-    def _invoke(self, images: NDArray[np.uint8]) -> Logits:
-        if len(images) != self._batch:
-            self._interpreter.resize_tensor_input(self._input, images.shape)
-            self._interpreter.allocate_tensors()
-            self._batch = len(images)
-        self._interpreter.set_tensor(self._input, images.astype(np.float32))
-        self._interpreter.invoke()
-        logits: Logits = self._interpreter.get_tensor(self._output)
-        return logits
+    def split(self) -> SplitModel | None:
+        return self._split
+
+    def places(self, shape: tuple[int, ...]) -> list[int]:
+        """The tensors of that shape (h, w, C), in order: where a split may be."""
+        from vision.runtimes import litert_graph  # what serves never needs it
+
+        return litert_graph.tensors_of_shape(self._model, shape)
+
+    def with_features(self, place: int) -> LiteRTRuntime:
+        return LiteRTRuntime(self._model, self.precision, features=place)
 
     def save(self, folder: Path) -> None:
         (folder / MODEL_FILE).write_bytes(self._model)
+        if self._features is not None:
+            (folder / FEATURES_FILE).write_text(json.dumps({"tensor": self._features}))
+
+    @cached_property
+    def _split(self) -> SplitModel | None:
+        from vision.runtimes import litert_graph
+
+        if self._features is None:
+            return None
+        head = litert_graph.behind(self._model, self._features)
+        if head is None:
+            return None
+        first = _Engine(litert_graph.up_to(self._model, self._features))
+        return SplitModel(first.run, _Engine(head).run)
+
+
+class _Engine:
+    """One interpreter, resized when the batch changes; calls take turns."""
+
+    def __init__(self, model: bytes) -> None:
+        self._lock = threading.Lock()
+        self._interpreter = Interpreter(model_content=model, num_threads=os.cpu_count())
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        details = self._interpreter.get_output_details()[0]
+        self._output, (self._scale, self._zero) = details["index"], details["quantization"]
+        self._batch = 0
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The output, float32, with the values' first axis."""
+        with self._lock:
+            batches = [
+                self._invoke(values[start : start + MAX_BATCH]) for start in range(0, len(values), MAX_BATCH)
+            ]
+        return np.concatenate(batches)
+
+    def _invoke(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        if len(values) != self._batch:
+            self._interpreter.resize_tensor_input(self._input, values.shape)
+            self._interpreter.allocate_tensors()
+            self._batch = len(values)
+        self._interpreter.set_tensor(self._input, values.astype(np.float32))
+        self._interpreter.invoke()
+        output: NDArray[np.float32] = self._interpreter.get_tensor(self._output)
+        if self._scale:  # of a tensor inside an int8 model
+            output = np.float32(self._scale) * (output.astype(np.float32) - np.float32(self._zero))
+        return output
 
 
 def load(folder: Path, precision: str) -> LiteRTRuntime:
-    return LiteRTRuntime((folder / MODEL_FILE).read_bytes(), precision)
+    """Bundles of before models could be split have no file of features."""
+    file = folder / FEATURES_FILE
+    features = json.loads(file.read_text())["tensor"] if file.is_file() else None
+    return LiteRTRuntime((folder / MODEL_FILE).read_bytes(), precision, features=features)

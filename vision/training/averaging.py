@@ -17,6 +17,7 @@ from vision.task import Task
 # float32's epsilon, about: a probability below it is as good as none. From plain probabilities and not
 # from their logarithms: in int8 the latter have steps of 1/16.
 SMALLEST = 1e-7
+ENSEMBLE = "ensemble"  # the name by which one is known again
 
 
 @keras.saving.register_keras_serializable(package="sightline")
@@ -62,7 +63,15 @@ def average_models(models: Sequence[keras.Model], *, task: Task) -> keras.Model:
     inputs = keras.Input(models[0].input_shape[1:])
     members = [copy_of(model, f"member_{place}") for place, model in enumerate(models)]
     logits = keras.layers.Concatenate(axis=0)([member(inputs) for member in members])
-    return keras.Model(inputs, _mean_layer(len(models), task)(logits), name="ensemble")
+    return keras.Model(inputs, _mean_layer(len(models), task)(logits), name=ENSEMBLE)
+
+
+def members_of(model: keras.Model) -> list[keras.Model]:
+    """The networks that an ensemble is the mean of, also below test-time augmentation; else none."""
+    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if model.name == ENSEMBLE:
+        return nested
+    return [member for layer in nested for member in members_of(layer)]
 
 
 def mirrored(model: keras.Model, *, task: Task) -> keras.Model:

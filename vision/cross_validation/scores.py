@@ -1,7 +1,6 @@
 """k-fold cross-validation: how much the score depends on which images were held out.
 
-Here is what comes out; `cross_validation_folds` divides the images, `cross_validation_training` trains,
-`cross_validation_answers` measures.
+Here is what comes out; folds.py divides the images, training.py trains, answers.py measures the answers.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from vision.cross_validation import CrossValidation
+from vision.cross_validation.scores import CrossValidation
 from vision.paired import PairedComparison
 from vision.robustness import Robustness
 from vision.slices import SliceTable

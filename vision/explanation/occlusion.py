@@ -10,8 +10,9 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from vision.explanation.log_odds import log_odds
+from vision.explanation.overlays import enlarge
 from vision.task import Task
 
 # Cells a side of the grid: about 4 pixels each, no fewer than 4 and no more than 8 of them, so that an
@@ -29,17 +30,14 @@ def occlusion_sensitivity(
     *,
     task: Task = "multi_class",
 ) -> NDArray[np.float32]:
-    """Maps (N, H, W), float32: the fall of the class's log-odds when the patch there is hidden.
-
-    Log-odds and not probability, which stays at 1.0 through many a patch where the model is sure.
-    """
-    unhidden = _log_odds(logits(images), class_indices, task)
+    """Maps (N, H, W), float32: the fall of the class's log-odds when the patch there is hidden."""
+    unhidden = log_odds(logits(images), class_indices, task)
     maps = []
     for image, index, whole in zip(images, class_indices, unhidden, strict=True):
         rows, columns = (_cells(side) for side in image.shape[:2])
         answers = logits(_hide_each(image, rows, columns))
-        falls = whole - _log_odds(answers, np.full(len(answers), index), task)
-        maps.append(_resize(falls.reshape(len(rows), len(columns)), image.shape[:2]))
+        falls = whole - log_odds(answers, np.full(len(answers), index), task)
+        maps.append(enlarge(falls.reshape(len(rows), len(columns)), image.shape[:2]))
     return np.stack(maps)
 
 
@@ -64,22 +62,3 @@ def _hide_each(
         down, across = (bottom - top) // 2, (right - left) // 2
         copy[max(0, top - down) : bottom + down, max(0, left - across) : right + across] = colour
     return copies
-
-
-def _log_odds(
-    logits: NDArray[np.float32], class_indices: NDArray[np.int64], task: Task
-) -> NDArray[np.float32]:
-    """(N,): the class's logit less the log-sum-exp of the others; a label's logit is its log-odds already."""
-    rows = np.arange(len(logits))
-    if task == "multi_label":
-        return logits[rows, class_indices]
-    others = logits.copy()
-    others[rows, class_indices] = -np.inf
-    odds: NDArray[np.float32] = logits[rows, class_indices] - np.logaddexp.reduce(others, axis=1)
-    return odds
-
-
-def _resize(cells: NDArray[np.float32], size: tuple[int, ...]) -> NDArray[np.float32]:
-    height, width = size
-    resized = Image.fromarray(cells.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(resized, dtype=np.float32)
