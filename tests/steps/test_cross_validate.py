@@ -16,9 +16,9 @@ from zenml.materializers import PydanticMaterializer
 import steps.cross_validate
 from registry.workspace import Workspace
 from steps.tracking import Tracker
-from vision import cross_validation_training
 from vision.augmentation_policy import AugmentationPolicy
 from vision.config import CrossValidateConfig, ModelConfig
+from vision.cross_validation import training as cross_validation_training
 from vision.cross_validation.answers import OutOfFold, measure_all, to_table
 from vision.cross_validation.scores import OptionalCrossValidation
 from vision.cross_validation.training import FoldResult

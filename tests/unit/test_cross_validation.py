@@ -16,11 +16,11 @@ from PIL import Image
 from pydantic import ValidationError
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from vision import cross_validation_training
 from vision.augmentation_policy import AugmentationPolicy
 from vision.bundle import sha256_file
 from vision.classifier import ImageClassifier
 from vision.config import CrossValidateConfig, ModelConfig
+from vision.cross_validation import training as cross_validation_training
 from vision.cross_validation.answers import TABLE, OutOfFold, summarise, to_table
 from vision.cross_validation.folds import assign_folds
 from vision.cross_validation.training import train_folds
