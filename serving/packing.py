@@ -31,8 +31,12 @@ CODE = (
     "vision/preprocessing.py",
     "vision/task.py",
     "vision/runtimes/__init__.py",
+    "vision/runtimes/litert_graph.py",
     "vision/runtimes/litert_runtime.py",
+    "vision/runtimes/openvino_graph.py",
     "vision/runtimes/openvino_runtime.py",
+    "vision/uncertainty/__init__.py",
+    "vision/uncertainty/rules.py",
 )
 # These build Bentos; they do not run in one.
 BUILDERS = ("build.py", "packing.py")
