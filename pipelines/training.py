@@ -13,7 +13,7 @@ from steps.calibrate import calibrate
 from steps.compress import compress
 from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
-from steps.gather_evidence import fingerprint_champion, gather_evidence
+from steps.gather_evidence import gather_evidence
 from steps.ingest import fingerprint_source, ingest
 from steps.inspect import inspect
 from steps.prepare import prepare
@@ -36,7 +36,6 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
     unlabelled = fingerprint_images(config.pretrain)
-    champion = fingerprint_champion(config.name)
     name, seed = config.name, config.seed
 
     found = ingest(config.data, config.prepare, fingerprint=source)
@@ -71,7 +70,7 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     )
     evidence = gather_evidence(
         servable, logits, calibrated, before_logits, prepared, manifest, folds, show,
-        seed=seed, name=name, fingerprint=champion,
+        seed=seed, name=name,
     )  # fmt: skip
     page, numbers, card = report(
         servable, logits, evaluation, prepared, manifest, policy, record, show, seed=seed, name=name,

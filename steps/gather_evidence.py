@@ -20,12 +20,6 @@ from vision.manifest import Manifest
 from vision.prepared import PreparedImages
 
 
-def fingerprint_champion(name: str) -> str:
-    """Digest of the champion's bundle, "" where there is none: evidence is gathered anew when it changes."""
-    champion = find_champion(Workspace.from_environment(), name)
-    return champion.digest if champion else ""
-
-
 @step
 def gather_evidence(
     serving: ImageClassifier,
@@ -38,9 +32,8 @@ def gather_evidence(
     config: EvaluateConfig,
     seed: int,
     name: str,
-    fingerprint: str,
 ) -> Annotated[Evidence, "evidence"]:
-    """All on the test images; `fingerprint` is the champion's."""
+    """All on the test images. The champion is that of the day when the model was made: the cache keeps it."""
     from vision.evidence.gather import TestedClassifier, gather_evidence
 
     evidence = gather_evidence(
@@ -50,7 +43,7 @@ def gather_evidence(
         manifest,
         config=config,
         seed=seed,
-        champion=_champion(name, manifest, prepared) if fingerprint else None,
+        champion=_champion(name, manifest, prepared),
         folds=folds.result,
     )
     log_metadata({part: value is not None for part, value in evidence})
