@@ -7,6 +7,8 @@ PORT ?= 3000
 MLFLOW_PORT ?= 5000
 ZENML_PORT ?= 8237
 LOCK ?= requirements-jax
+# Two test files at a time: half of the tests wait for services and processes.
+TWO := --numprocesses 2 --dist loadfile
 BIN := .venv/bin
 READY := .venv/.ready
 .DEFAULT_GOAL := help
@@ -33,7 +35,7 @@ schedule: $(READY)  ## retrain by the cron line of the YAML until stopped
 	@$(BIN)/sightline schedule --config $(CONFIG)
 
 test: $(READY)  ## the tests that need minutes at most, and no data but our own
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TWO)
 
 test-slow: $(READY)  ## the tests on real data, and whole runs
 	@$(BIN)/python -m pytest -m slow --timeout 3600
@@ -42,7 +44,7 @@ check: $(READY)  ## what a commit must pass: ruff, mypy, import-linter, pytest
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(TWO)
 
 bench: $(READY)  ## measure again what BENCHMARKS.md says
 	@$(BIN)/python -m benchmarks
