@@ -7,6 +7,7 @@ time.
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -208,7 +209,11 @@ def validate(step: ModuleType, manifest: Manifest, config: Config) -> Any:
 
 @pytest.fixture
 def validate_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module, outside a run: no metadata is logged. ZenML opens a store when it is imported."""
+    """The module, outside a run: no metadata is logged. ZenML opens a store when it is imported.
+
+    It looks for the main module's file; a worker of pytest-xdist has none.
+    """
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(ROOT / "training.py"), raising=False)
     for name in ("SIGHTLINE_HOME", "ZENML_CONFIG_PATH", "ZENML_REPOSITORY_PATH"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
     module = import_module("steps.validate")
