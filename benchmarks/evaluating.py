@@ -21,7 +21,7 @@ from vision.right_answers import right_images
 from vision.slices import evaluate_slices
 from vision.uncertainty.evaluation import evaluate_uncertainty
 
-NAME = "cifar10"
+NAME = "cifar10-fast"
 ROUNDS = 5
 
 
@@ -67,7 +67,9 @@ def _rows(prepared: PreparedImages) -> pd.DataFrame:
     """The test images' rows of the manifest, as far as the slices look at them."""
     measured = measure_images(prepared.images("test"))[list(MEASURED)]
     names = [prepared.class_names[label] for label in prepared.labels("test")]
-    return measured.assign(path=prepared.paths("test"), label=names)
+    height, width = prepared.preprocessing.image_size
+    alike = {"width": width, "height": height, "group": "", "format": "JPEG", "mode": "RGB"}
+    return measured.assign(path=prepared.paths("test"), label=names, **alike)
 
 
 def _peak() -> int:
