@@ -125,6 +125,16 @@ def test_nested_frozen_model_is_explained(method: str) -> None:
     assert_cue_is_found(found.maps)
 
 
+def test_randomised_weights_change_the_map() -> None:
+    # The sanity check of Adebayo et al. 2018: a map that ignores the weights explains nothing.
+    model, images = red_detector("flatten"), images_with_cue()
+    trained = activation_maps(classifier_of(KerasRuntime(model)), images, np.array([1, 1])).maps
+    random = np.random.default_rng(5)
+    model.set_weights([random.normal(size=weight.shape) for weight in model.get_weights()])
+    randomised = activation_maps(classifier_of(KerasRuntime(model)), images, np.array([1, 1])).maps
+    assert np.abs(trained - randomised).mean() > 0.05
+
+
 def test_maps_depend_on_the_class_asked() -> None:
     maps = activation_maps(classifier_of(RedRuntime()), images_with_cue()[[0, 0]], np.array([0, 1])).maps
     assert maps[0].max() == 0  # nothing in the image speaks for "nothing"

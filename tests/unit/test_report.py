@@ -76,6 +76,7 @@ def test_report_needs_no_other_file(html: str) -> None:
     page = Page(html)
     assert all(address.startswith(("data:image/", "#")) for address in page.addresses)
     assert not page.tags & {"script", "link", "iframe", "object"}
+    assert not re.search(r"url\(|@import|https?://", html)
     assert not re.search(r"url\(|@import|https?:|//", re.sub(r'"data:[^"]*"', "", html))
 
 
