@@ -16,7 +16,7 @@ from vision.classifier import ImageClassifier
 from vision.evaluation import evaluate_classifier
 from vision.evidence.parts import Evidence
 from vision.preprocessing import Preprocessing
-from vision.report import render_report
+from vision.report import Report, render_report
 from vision.report.predictions import MAX_SIDE, Answers, answer_test_images, choose_for_gallery, explain, show
 from vision.training.record import TrainingRecord
 
@@ -156,23 +156,17 @@ def test_maps_lie_over_the_originals_where_they_can_be_read(classifier, prepared
     assert (small.image == 90).all()
 
 
-@pytest.mark.parametrize("task", ["multi_class", "multi_label"])
-def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task) -> None:
+def assembled(classifier, prepared, evidence=None) -> Report:
     from vision.report.assemble import assemble_report
 
-    if task == "multi_class":
-        classifier = ImageClassifier(classifier.runtime, classifier.preprocessing, NAMES)
-        prepared.truth = np.array([0, 1, 2, 0, 0])
-    truth = prepared.labels("test")
     history = {"loss": (1.0,), "average_precision": (0.5,)}
     record = TrainingRecord(
         architecture="tiny", parameters=9, history=history, seconds=1, images_per_second=5
     )
-
-    report = assemble_report(
+    return assemble_report(
         classifier,
-        prepared,  # type: ignore[arg-type]
-        evaluate_classifier(classifier, prepared.images("test"), truth, resamples=10),
+        prepared,
+        evaluate_classifier(classifier, prepared.images("test"), prepared.labels("test"), resamples=10),
         title="colours",
         policy=AugmentationPolicy(),
         record=record,
@@ -180,8 +174,17 @@ def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task
         before=None,
         compression=None,
         seed=0,
+        evidence=evidence,
     )
-    html = render_report(report)
+
+
+@pytest.mark.parametrize("task", ["multi_class", "multi_label"])
+def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task) -> None:
+    if task == "multi_class":
+        classifier = ImageClassifier(classifier.runtime, classifier.preprocessing, NAMES)
+        prepared.truth = np.array([0, 1, 2, 0, 0])
+
+    html = render_report(assembled(classifier, prepared))
 
     sections = ["metrics", "confusion", "classes", "curves", "mistakes", "activations", "training"]
     assert Page(html).sections == [*sections, "data", "run"]
@@ -190,26 +193,7 @@ def test_report_is_built_from_what_the_pipeline_knows(classifier, prepared, task
 
 
 def test_evidence_brings_the_pixels_of_the_images_that_changed_sides(classifier, prepared) -> None:
-    from vision.report.assemble import assemble_report
-
-    truth = prepared.labels("test")
-    record = TrainingRecord(
-        architecture="tiny", parameters=9, history={"loss": (1.0,)}, seconds=1, images_per_second=5
-    )
-
-    report = assemble_report(
-        classifier,
-        prepared,  # type: ignore[arg-type]
-        evaluate_classifier(classifier, prepared.images("test"), truth, resamples=10),
-        title="colours",
-        policy=AugmentationPolicy(),
-        record=record,
-        gallery_images=2,
-        before=None,
-        compression=None,
-        seed=0,
-        evidence=Evidence(champion=comparison(flips=3)),
-    )
+    report = assembled(classifier, prepared, evidence=Evidence(champion=comparison(flips=3)))
 
     assert sorted(report.flipped) == [0, 1, 2]
     assert np.array_equal(report.flipped[1], prepared.images("test")[1])
