@@ -1,4 +1,4 @@
-"""Do prediction sets keep their promise, and temperature its own: 20 random divisions of the test images.
+"""Do prediction sets, temperature and abstention keep their promises: 20 random divisions of the test images.
 
 A half of the test images sets the rule, the other half judges it: a measurement of the method, from which no
 model is made.
@@ -19,17 +19,20 @@ from vision.config import CalibrateConfig
 from vision.metrics import ece
 from vision.runtimes import Logits
 from vision.task import Labels
+from vision.uncertainty.abstention import Answers, fit_abstention
 from vision.uncertainty.conformal import fit_sets
 
 NAMES = ("cifar10", "grocery")
 METHODS = ("lac", "aps", "raps")
 LEVELS = (0.9, 0.95)
+ERRORS = (0.01, 0.05)
 SPLITS = 20
 
 
 def main() -> None:
     coverages: list[tuple[object, ...]] = []
     errors: list[tuple[object, ...]] = []
+    automated: list[tuple[object, ...]] = []
     for name in NAMES:
         champion, prepared = kept_champion(name)
         logits, labels = champion.logits(prepared.images("test")), prepared.labels("test")
@@ -40,9 +43,11 @@ def main() -> None:
                 rule = config.model_copy(update={"sets": method, "coverage": level})
                 coverages.append((name, method, level, *_over_splits(logits, labels, names, rule)))
         errors.append((name, *_calibration_errors(logits, labels)))
+        automated += [(name, error, *_automated(logits, labels, error)) for error in ERRORS]
     head = ("data", "sets", "promised", "mean coverage", "range", "splits within", "mean classes a set")
-    text = f"{table(head, coverages)}\n\n{table(('data', 'ECE before', 'ECE after'), errors)}"
-    write_section("coverage", text)
+    shares = ("data", "error allowed", "need no person, mean", "range", "error among them", "splits within")
+    tables = ((head, coverages), (("data", "ECE before", "ECE after"), errors), (shares, automated))
+    write_section("coverage", "\n\n".join(table(*each) for each in tables))
 
 
 def _over_splits(
@@ -83,6 +88,22 @@ def _allowed(level: float, promising: int, judging: int) -> tuple[float, float]:
     missed = int(np.floor((promising + 1) * (1 - level)))
     low, high = betabinom.interval(0.95, judging, promising + 1 - missed, missed)
     return low / judging, high / judging
+
+
+def _automated(logits: Logits, labels: Labels, error: float) -> tuple[object, ...]:
+    """Share of the judging images that are answered without a person, and of these the wrong ones."""
+    shares, errors = [], []
+    for seed in range(SPLITS):
+        setting, judging = halves(len(labels), seed)
+        probabilities = _calibrated(logits, labels, setting)
+        answers = Answers(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+        learning, testing = setting[: len(setting) // 2], setting[len(setting) // 2 :]
+        given = answers[judging].confidence >= fit_abstention(answers[learning], answers[testing], error)
+        shares.append(float(given.mean()))
+        errors.append(float((~answers[judging].is_right[given]).mean()) if given.any() else 0.0)
+    extremes = f"{min(shares):.3f} to {max(shares):.3f}"
+    within = sum(wrong <= error for wrong in errors)
+    return f"**{fmean(shares):.3f}**", extremes, f"{fmean(errors):.4f}", f"{within} of {SPLITS}"
 
 
 def _calibration_errors(logits: Logits, labels: Labels) -> tuple[str, str]:

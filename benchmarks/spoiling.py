@@ -54,7 +54,7 @@ def spoil(
     for index in wrong:
         label = _other(rows[index].label, names, listing.is_multi_label, random)
         rows[index] = replace(rows[index], label=label)
-    spoilt = Listing(str(folder), tuple(sorted(rows, key=lambda row: row.path)), listing.is_multi_label)
+    spoilt = replace(listing, root=str(folder), rows=tuple(sorted(rows, key=lambda row: row.path)))
     return Spoilt(spoilt, copies, changed, frozenset(rows[index].path for index in wrong))
 
 

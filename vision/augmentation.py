@@ -71,9 +71,13 @@ CHANGES = (
         ),
     ),
     Change(("aug_mix",), lambda policy, seed: AugMix(policy.aug_mix, seed=seed)),
-    # A pair, because Keras reads a single number as "a probability between 0 and it".
+    # A pair, because Keras reads a single number as "a probability between 0 and it". Grey, as in Cutout
+    # (DeVries & Taylor 2017), not Keras' noise: a whitened first convolution would blow that up.
     Change(
-        ("erasing",), lambda policy, seed: layers.RandomErasing((policy.erasing, policy.erasing), seed=seed)
+        ("erasing",),
+        lambda policy, seed: layers.RandomErasing(
+            (policy.erasing, policy.erasing), fill_value=127.5, seed=seed
+        ),
     ),
     Change(("noise",), lambda policy, seed: PixelNoise(policy.noise, seed=seed)),
     Change(("mixup", "cutmix"), _mixing),

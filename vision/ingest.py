@@ -15,9 +15,18 @@ def read_images(listing: Listing, store: PixelStore) -> Manifest:
     files = [File(row.path, row.size_bytes, row.modified_ns) for row in listing.rows]
     read = store.read(Location(listing.root), files)
     listed = {name: [getattr(row, name) for row in listing.rows] for name in ("label", "split", "group")}
-    table = read.assign(**listed)[list(COLUMNS)]
     types = {"label": str, "split": str, "group": str, "is_readable": bool}
-    return Manifest(listing.root, table.astype(types), listing.is_multi_label)
+    table = read.assign(**listed)[list(COLUMNS)].astype(types)
+    further = zip(*(row.further for row in listing.rows), strict=True)
+    columns = {name: _numbers_or_texts(texts) for name, texts in zip(listing.further, further, strict=True)}
+    return Manifest(listing.root, table.assign(**columns), listing.is_multi_label)
+
+
+def _numbers_or_texts(texts: tuple[str, ...]) -> pd.Series[float] | pd.Series[str]:
+    """Numbers where all that is not empty is one."""
+    series = pd.Series(texts, dtype=str)
+    numbers = pd.to_numeric(series.where(series != ""), errors="coerce").astype(float)
+    return numbers if (numbers.notna() | (series == "")).all() else series
 
 
 def measured_properties(manifest: Manifest) -> pd.DataFrame:

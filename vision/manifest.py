@@ -29,6 +29,9 @@ From inspection (vision.inspection), INSPECTED; where unreadable 0.0, False and 
     is_near_duplicate   bool, almost an image that is kept (one of each cluster is False), no exact copy
     has_label_conflict  bool, the same bytes stand under another label too
     has_label_issue     bool, cleanlab doubts the label
+
+And the further columns of a table of images (vision.sources.table) under their own names: float where all of
+their texts are numbers (NaN where empty), else str.
 """
 
 from __future__ import annotations
@@ -73,6 +76,7 @@ ISSUES = {
 }
 MEASURED = ("brightness", "contrast", "sharpness", "entropy")
 INSPECTED = (*MEASURED, "cluster", "suggested_label", "label_score", *ISSUES.values())
+OWN_COLUMNS = frozenset({*COLUMNS, *INSPECTED})
 SEPARATOR = "|"  # between the labels of one image
 
 

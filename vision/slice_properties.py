@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vision.manifest import COLUMNS, INSPECTED, ISSUES, SEPARATOR
+from vision.manifest import ISSUES, OWN_COLUMNS, SEPARATOR
 
 Indices = NDArray[np.integer]
 
@@ -44,15 +44,13 @@ SCALES = {
     "contrast": Scale(form=".2f"),
     "sharpness": Scale(("most blurred", "second most blurred", "second sharpest", "sharpest"), ".0f"),
 }
-# The manifest's own columns: those that are a property which images share are named one by one.
-OWN = {*COLUMNS, *INSPECTED}
 
 
 def image_properties(table: pd.DataFrame) -> list[Property]:
     """The properties of manifest rows, as far as the table has them.
 
     The label; the folder below the class; group, format and mode; size, brightness, contrast and sharpness;
-    what inspection flags; and each column that the manifest itself does not know.
+    what inspection flags; and each further column of the user's table.
     """
     table = table.reset_index(drop=True)
     sides = table[["width", "height"]].min(axis=1)
@@ -64,7 +62,7 @@ def image_properties(table: pd.DataFrame) -> list[Property]:
     ]
     measured = [_numbers(column, table[column]) for column in SCALES if column in table]
     flags = [_flag(column, table[column]) for column in ISSUES.values() if column in table]
-    others = [_any(column, table[column]) for column in table.columns if column not in OWN]
+    others = [_any(column, table[column]) for column in table.columns if column not in OWN_COLUMNS]
     return known + measured + flags + others
 
 

@@ -46,6 +46,20 @@ def test_reading_fills_every_column(tmp_path: Path) -> None:
     assert row["is_readable"]
 
 
+def test_reading_keeps_further_columns_as_numbers_where_they_are(tmp_path: Path) -> None:
+    further = [("phone", "1.5", "01"), ("", "", "x")]
+    save(tmp_path / "data", "a/1.png", [[0]])
+    save(tmp_path / "data", "a/2.png", [[1]])
+    rows = [ListedImage(f"a/{place + 1}.png", "a", "", 7, 0, "", row) for place, row in enumerate(further)]
+    listing = Listing(str(tmp_path / "data"), tuple(rows), further=("camera", "age", "code"))
+    table = read_images(listing, PixelStore(tmp_path / "pixels", Preprocessing(image_size=(4, 4)))).table
+    assert tuple(table.columns) == (*COLUMNS, "camera", "age", "code")
+    assert table["camera"].tolist() == ["phone", ""]
+    assert table["code"].tolist() == ["01", "x"]
+    assert table["age"].iloc[0] == 1.5
+    assert table["age"].isna().tolist() == [False, True]
+
+
 def test_reading_gives_the_stored_size_of_an_image_on_its_side(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6

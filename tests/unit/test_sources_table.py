@@ -76,6 +76,26 @@ def test_labels_stay_the_text_that_they_are(folder: Path) -> None:
     assert labels_of(write(folder, lines(splits, "path,label,split"))) == labels
 
 
+def test_further_columns_go_with_their_images(folder: Path) -> None:
+    rows = [f"{label},{'phone' if place % 3 else ''},{place / 2},7" for place, label in enumerate(LABELS)]
+    found = listing(write(folder, lines(rows[::-1], "path,label,camera,age,width")))
+    assert found.further == ("camera", "age")  # the width is measured
+    assert [row.further for row in found.rows][:2] == [("", "4.5"), ("phone", "4.0")]
+    other = listing(write(folder, lines(rows[::-1], "path,label,lens,age,width")))
+    assert other.fingerprint != found.fingerprint
+
+
+def test_of_further_columns_those_without_a_plain_value_or_an_own_name_are_left(folder: Path) -> None:
+    paths = [f"{number}.jpg" for number in range(10)]
+    frame = pd.DataFrame({"path": paths, "label": LABELS, "age": [1.5, None] * 5, "boxes": [[1, 2]] * 10})
+    frame.to_parquet(folder / "labels.parquet")
+    found = listing(folder / "labels.parquet")
+    assert found.further == ("age",)
+    assert [row.further for row in found.rows][:2] == [("1.5",), ("",)]
+    doubled = listing(write(folder, lines([f"{label},1,2," for label in LABELS], "path,label,a,a,")))
+    assert doubled.further == ()
+
+
 def test_other_columns_can_be_named(folder: Path) -> None:
     path = write(folder, lines([f"{label},x" for label in LABELS], "file,kind,label"))
     assert labels_of(path, columns={"path": "file", "label": "kind"}) == LABELS

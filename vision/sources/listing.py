@@ -22,15 +22,20 @@ class ListedImage:
     size_bytes: int
     modified_ns: int
     group: str = ""
+    further: tuple[str, ...] = ()  # texts under Listing.further
 
 
 @dataclass(frozen=True)
 class Listing:
-    """All images of a data set, in the order of their paths; `root` as in vision.location.Location."""
+    """All images of a data set, in the order of their paths; `root` as in vision.location.Location.
+
+    `further` names columns that the source has and Sightline does not know: the report slices by them.
+    """
 
     root: str
     rows: tuple[ListedImage, ...]
     is_multi_label: bool = False
+    further: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -38,5 +43,6 @@ class Listing:
 
         Cheap, because no file is opened: a cached step asks it whether its data is still the same.
         """
-        content = json.dumps([self.root, self.is_multi_label, [astuple(row) for row in self.rows]])
+        whole = [self.root, self.is_multi_label, self.further]
+        content = json.dumps([*whole, [astuple(row) for row in self.rows]])
         return hashlib.sha256(content.encode()).hexdigest()

@@ -1,8 +1,9 @@
 """A CSV or parquet file that names images and their labels, on a disk or in an object store.
 
-    path,label,split,group           one label an image, or several joined by "|"; split and group may lack
-    images/1.jpg,cat|dog,train,p7
+    path,label,split,group,camera           one label an image, or several joined by "|"
+    images/1.jpg,cat|dog,train,p7,phone
 
+Split and group may lack; further columns go with the image, and the report tells how the model does by them.
 Paths lie below `config.data.images`, or else below the table's own folder. A path without a file is no error
 here, as long as others have one: reading it names it, and it is left out.
 """
@@ -19,7 +20,7 @@ from pathlib import Path
 from vision.data_config import DataConfig, TableColumns
 from vision.errors import DataError
 from vision.location import WHERE, File, Location
-from vision.manifest import SEPARATOR
+from vision.manifest import OWN_COLUMNS, SEPARATOR
 from vision.sources.checks import check_listing, check_printable, first_names
 from vision.sources.class_folders import SPLIT_FOLDERS
 from vision.sources.listing import ListedImage, Listing
@@ -44,11 +45,13 @@ def list_images(data: DataConfig, data_folder: Path) -> Listing:
     splits = _splits(table, columns.split)
     groups = [group.strip() for group in table.columns.get(columns.group, [""] * len(paths))]
     files = _files(location, paths)
+    names = tuple(name for name in table.further if name not in OWN_COLUMNS)
+    further = zip(*(table.further[name] for name in names), strict=True) if names else [()] * len(paths)
     rows = [
-        ListedImage(file.path, label, split, file.size_bytes, file.modified_ns, group)
-        for file, label, split, group in zip(files, labels, splits, groups, strict=True)
+        ListedImage(file.path, label, split, file.size_bytes, file.modified_ns, group, values)
+        for file, label, split, group, values in zip(files, labels, splits, groups, further, strict=True)
     ]
-    listing = Listing(location.url, tuple(sorted(rows, key=lambda row: row.path)), is_multi_label)
+    listing = Listing(location.url, tuple(sorted(rows, key=lambda row: row.path)), is_multi_label, names)
     check_listing(listing, f"mend {data.path}, or {WHERE}")
     return listing
 

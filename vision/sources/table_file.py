@@ -26,11 +26,15 @@ ALLOWED = f"allowed is a file that ends in {', '.join(EXTENSIONS)}"
 
 @dataclass(frozen=True)
 class Table:
-    """`columns` hold texts of one length, "" where a value is missing; row i is `unit` `places[i]`."""
+    """`columns` hold texts of one length, "" where a value is missing; row i is `unit` `places[i]`.
+
+    `further` are columns that nobody asked for: those of plain values whose name stands there once.
+    """
 
     name: str
     all_names: tuple[str, ...]
     columns: dict[str, list[str]]
+    further: dict[str, list[str]]
     unit: str  # "line" of a CSV, "row" of a parquet file
     places: list[int]
 
@@ -52,7 +56,7 @@ def table_folder(path: str) -> Location:
 
 
 def read_table(path: str, wanted: Iterable[str]) -> Table:
-    """Those of the `wanted` columns that there are; DataError where the file cannot be read."""
+    """Those of the `wanted` columns that there are, and the others; DataError where it cannot be read."""
     if not is_table(path):
         raise DataError(
             f'"{path}" is no table: {ALLOWED}; {WHERE}, or for a folder of class folders set'
@@ -122,9 +126,14 @@ def _table(path: str, rows: list[list[str]], places: list[int], wanted: frozense
             f" put values that hold the delimiter in double quotes, or {WHERE}"
         )
     _check_unique(path, names, wanted)
-    columns = dict(zip(names, map(list, zip(*rows[1:], strict=True)), strict=False))
-    chosen = {name: values for name, values in columns.items() if name in wanted}
-    return Table(path, tuple(names), chosen, "line", places[1:])
+    columns = dict(zip(names, map(list, zip(*rows[1:], strict=True)), strict=True))
+    further = {name: columns.pop(name) for name in _further(names, wanted)}
+    chosen = {name: columns[name] for name in columns if name in wanted}
+    return Table(path, tuple(names), chosen, further, "line", places[1:])
+
+
+def _further(names: list[str], wanted: frozenset[str]) -> list[str]:
+    return [name for name in names if name and name not in wanted and names.count(name) == 1]
 
 
 def _check_unique(path: str, names: list[str], wanted: frozenset[str]) -> None:
@@ -141,13 +150,25 @@ def _read_parquet(path: str, data: bytes, wanted: frozenset[str]) -> Table:
         file = ParquetFile(pyarrow.BufferReader(data))
         names = file.schema_arrow.names
         _check_unique(path, names, wanted)
-        read = file.read(columns=[name for name in names if name in wanted])
+        further = [name for name in _further(names, wanted) if _is_plain(file.schema_arrow.field(name).type)]
+        read = file.read(columns=[name for name in names if name in wanted] + further)
         columns = {name: _texts(read[name]) for name in read.column_names}
     except pyarrow.ArrowException as error:
         raise DataError(f"{path} is no parquet file of texts and numbers: {error}; {WHERE}") from error
     if not read.num_rows:
         raise DataError(f"{path} has columns and no rows: add rows, or {WHERE}")
-    return Table(path, tuple(names), columns, "row", list(range(1, read.num_rows + 1)))
+    others = {name: columns.pop(name) for name in further}
+    return Table(path, tuple(names), columns, others, "row", list(range(1, read.num_rows + 1)))
+
+
+def _is_plain(kind: Any) -> bool:
+    from pyarrow import types
+
+    checks = (
+        types.is_string, types.is_large_string, types.is_dictionary,
+        types.is_integer, types.is_floating, types.is_boolean,
+    )  # fmt: skip
+    return any(check(kind) for check in checks)
 
 
 def _texts(column: Any) -> list[str]:
