@@ -16,8 +16,8 @@ from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression.choose import paired_latency_ms
-from vision.config import ModelConfig
 from vision.export import EXPORTERS, export_saved_model
+from vision.model_config import ModelConfig
 from vision.model_facts import flops
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing

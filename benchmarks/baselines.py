@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.workspace import Workspace
-from vision.config import ModelConfig, TrainConfig
+from vision.config import TrainConfig
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training.network import build_network
 

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.cifar10_arrays import divided, read_cifar10
 from benchmarks.record import table, write_section
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.training.backbone import Backbone
 from vision.training.network import build_network

@@ -10,10 +10,11 @@ from zenml import log_metadata, step
 from registry.workspace import Workspace
 from steps.tracking import TrackedRun, Tracker
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import CrossValidateConfig, ModelConfig
+from vision.config import CrossValidateConfig
 from vision.cross_validation.answers import summarise, to_table
 from vision.cross_validation.scores import CrossValidation, OptionalCrossValidation
 from vision.manifest import Manifest
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training.backbone import Backbone
 from vision.training_config import EnsembleConfig, TrainConfig

@@ -10,7 +10,7 @@ from registry.workspace import Workspace
 from steps.materializers import BackboneMaterializer
 from steps.tracking import Tracker
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.pixel_store import PixelStore
 from vision.prepared import PreparedImages
 from vision.training.backbone import Backbone

@@ -14,7 +14,7 @@ from steps.materializers import ImageClassifierMaterializer
 from steps.tracking import TrackedRun, Tracker, tensorboard_callback
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training.backbone import Backbone
 from vision.training.record import TrainingRecord

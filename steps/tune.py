@@ -10,7 +10,7 @@ from zenml import log_metadata, step
 from registry.workspace import Workspace
 from steps.tracking import Tracker
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training_config import TrainConfig, TuneConfig
 from vision.tuning_parameters import BestParameters, TrialRecord

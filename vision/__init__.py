@@ -14,7 +14,7 @@ The files in the order in which an image meets them:
     -> explanation/ -> report/
     -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
-`section`, `config`, `data_config` and `quality_config` hold the schema of the YAML, `config_file` reads it,
-`errors` is the exception tree, `parallel` runs one function over many images, `file_lock` keeps two runs
-apart.
+`section`, `config`, `data_config`, `quality_config` and `model_config` hold the schema of the YAML,
+`config_file` reads it, `errors` is the exception tree, `parallel` runs one function over many images,
+`file_lock` keeps two runs apart.
 """

@@ -7,13 +7,14 @@ those files short and tests small. A step receives its own section and nothing e
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.data_config import DataConfig
 from vision.errors import ConfigError, one_of
+from vision.model_config import ModelConfig
 from vision.preprocessing import Preprocessing
 from vision.promotion import PromotionRules
 from vision.quality_config import QualityConfig
@@ -38,52 +39,6 @@ class SplitConfig(Section):
     test: Fraction = Field(0.2, description="share of all images")
     sticky: bool = Field(True, description="an image keeps the split that it had in earlier runs")
     near_duplicates_together: bool = Field(True, description="a cluster of near-duplicates shares a split")
-
-
-class ModelConfig(Section):
-    """The architecture."""
-
-    name: str = Field("residual", description="a name in models.ARCHITECTURES")
-    weights: str | None = Field(
-        None, description="imagenet, a file of weights, or null: random; for architectures that take them"
-    )
-    options: dict[str, Any] = Field({}, description="keyword arguments of its build function")
-
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        from models import ARCHITECTURES
-
-        if name not in ARCHITECTURES:
-            raise ValueError(one_of("architecture", name, ARCHITECTURES, "config.model.name"))
-        return name
-
-    @model_validator(mode="after")
-    def _options_fit(self) -> Self:
-        from models import ARCHITECTURES
-
-        allowed = ARCHITECTURES[self.name].options
-        where = "config.model.options"
-        for name, value in self.options.items():
-            if name not in allowed:
-                raise ValueError(one_of(f"option of {self.name}", name, allowed, where))
-            kind = allowed[name].__name__
-            # Exactly: True is an int to isinstance, and no number of filters.
-            if type(value) is not int and type(value) is not allowed[name]:
-                raise ValueError(f"{name} is {value!r}, allowed is a number ({kind}); set {where}.{name}")
-        return self
-
-    @model_validator(mode="after")
-    def _weights_fit(self) -> Self:
-        from models import ARCHITECTURES
-
-        if self.weights is not None and not ARCHITECTURES[self.name].takes_weights:
-            taking = [name for name, row in ARCHITECTURES.items() if row.takes_weights]
-            raise ValueError(
-                f"{self.name} takes no pretrained weights, but weights is {self.weights!r}: remove"
-                f" config.model.weights, or set config.model.name to one of {', '.join(taking)}"
-            )
-        return self
 
 
 class CrossValidateConfig(Section):

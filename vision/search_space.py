@@ -14,12 +14,11 @@ from pydantic import BaseModel, ValidationError
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.errors import ConfigError, one_of
+from vision.model_config import ModelConfig
 from vision.training_config import Choices, Range, TrainConfig
 
-if TYPE_CHECKING:  # both read this module
+if TYPE_CHECKING:  # it takes seconds to import
     from optuna import Trial
-
-    from vision.config import ModelConfig
 
 Value = bool | int | float | str
 Values = Mapping[str, Value]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.model_config import ModelConfig
 from vision.search_space import Settings, Value, in_place
 from vision.training_config import TrainConfig
-
-if TYPE_CHECKING:
-    from vision.config import ModelConfig
 
 
 class _Found(BaseModel):

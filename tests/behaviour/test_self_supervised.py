@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
 from vision.errors import ConfigError, DataError
+from vision.model_config import ModelConfig
 from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
 from vision.training.backbone import Backbone

@@ -9,7 +9,7 @@ import numpy as np
 from tests.behaviour.test_resume import CONFIG, POLICY, Assassin
 from tests.behaviour.tiny import colours, convolutional, equal_weights
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages
 from vision.training import checkpoint
 from vision.training.fit import fit_model

@@ -17,12 +17,13 @@ import steps.cross_validate
 from registry.workspace import Workspace
 from steps.tracking import Tracker
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import CrossValidateConfig, ModelConfig
+from vision.config import CrossValidateConfig
 from vision.cross_validation import training as cross_validation_training
 from vision.cross_validation.answers import OutOfFold, measure_all, to_table
 from vision.cross_validation.scores import OptionalCrossValidation
 from vision.cross_validation.training import FoldResult
 from vision.manifest import Manifest
+from vision.model_config import ModelConfig
 from vision.training.backbone import Backbone
 from vision.training.record import TrainingRecord
 from vision.training_config import EnsembleConfig, TrainConfig

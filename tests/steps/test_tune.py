@@ -12,7 +12,7 @@ from registry.workspace import Workspace
 from steps.tracking import Tracker
 from vision import tuning
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.training_config import TrainConfig, TuneConfig
 from vision.tuning_parameters import BestParameters

@@ -19,13 +19,14 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 from vision.augmentation_policy import AugmentationPolicy
 from vision.bundle import sha256_file
 from vision.classifier import ImageClassifier
-from vision.config import CrossValidateConfig, ModelConfig
+from vision.config import CrossValidateConfig
 from vision.cross_validation import training as cross_validation_training
 from vision.cross_validation.answers import TABLE, OutOfFold, summarise, to_table
 from vision.cross_validation.folds import assign_folds
 from vision.cross_validation.training import train_folds
 from vision.errors import DataError
 from vision.manifest import Manifest
+from vision.model_config import ModelConfig
 from vision.prepared import PreparedImages, prepare_images
 from vision.preprocessing import Preprocessing
 from vision.training.record import TrainingRecord

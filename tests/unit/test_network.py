@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tests.behaviour.tiny import OFF, equal_weights
-from vision.config import ModelConfig
 from vision.errors import ConfigError
+from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.training import precision as precision_module
 from vision.training.fit import fit_model

@@ -4,8 +4,8 @@ import optuna
 import pytest
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
 from vision.errors import ConfigError
+from vision.model_config import ModelConfig
 from vision.recipes import RECIPES
 from vision.search_space import Settings, check_space, fits, has_field, in_place, own_values, suggest
 from vision.training_config import Range, TrainConfig, TuneConfig

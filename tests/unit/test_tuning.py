@@ -18,8 +18,8 @@ import pytest
 
 from vision import tuning, tuning_trial
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
 from vision.errors import ConfigError
+from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.training.train import TrainingPlan
 from vision.training_config import Range, TrainConfig, TuneConfig

@@ -6,9 +6,9 @@ import keras
 import numpy as np
 
 from models import ARCHITECTURES, ImageShape
-from vision.config import ModelConfig
 from vision.errors import ConfigError
 from vision.image_array import ImageArray, Pixels
+from vision.model_config import ModelConfig
 from vision.pretrained import build_pretrained
 from vision.training.precision import computing_in, dtype_policy
 from vision.training.stages import stage_of

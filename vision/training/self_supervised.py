@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.config import ModelConfig
 from vision.errors import DataError
 from vision.image_array import ImageArray
+from vision.model_config import ModelConfig
 from vision.training.backbone import Backbone
 from vision.training.batches import Batches
 from vision.training.checkpoint import Checkpoint, fingerprint_of, read_state

@@ -11,7 +11,7 @@ import keras
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
-from vision.config import ModelConfig
+from vision.model_config import ModelConfig
 from vision.model_facts import flops
 from vision.prepared import LabelledImages, PreparedImages
 from vision.runtimes.keras_runtime import KerasRuntime
