@@ -74,7 +74,7 @@ class ImageClassifier:
         """The probabilities of logits (N, K), float32, and how far each answer can be trusted."""
         probabilities = self.to_probabilities(logits)
         rules = self.uncertainty or Uncertainty()
-        energies = energy(logits, self.task)
+        energies = energy(logits, self.task, temperature=rules.energy_temperature)
         return Judgement(
             probabilities=probabilities,
             sets=self._sets(probabilities, rules),

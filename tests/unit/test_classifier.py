@@ -71,6 +71,19 @@ def test_energy_is_that_of_scipy(classes: int) -> None:
     np.testing.assert_allclose(energy(logits, "multi_label"), log_expit(-exact).sum(axis=1), 1e-12)
 
 
+def test_energy_has_a_temperature_that_counts_the_greatest_logits_more() -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (50, 7))
+    at_fifth = energy(logits, "multi_class", temperature=0.2)
+    np.testing.assert_allclose(at_fifth, -0.2 * logsumexp(logits / 0.2, axis=1), 1e-12)
+    np.testing.assert_allclose(energy(logits, "multi_class", temperature=1e-3), -logits.max(axis=1), 1e-9)
+
+
+def test_an_image_is_judged_at_the_temperature_that_its_rules_name() -> None:
+    rules = RULES.model_copy(update={"energy_temperature": 0.2})
+    judgement = classifier_of(LOGITS).with_uncertainty(rules).judge(LOGITS)
+    np.testing.assert_allclose(judgement.energy, energy(LOGITS, "multi_class", temperature=0.2), 1e-12)
+
+
 def test_no_image_is_judged() -> None:
     judgement = classifier_of(LOGITS).with_uncertainty(RULES).judge(LOGITS[:0])
     assert judgement.sets.shape == judgement.probabilities.shape == (0, 3)

@@ -72,7 +72,7 @@ class Uncertainty(BaseModel):
 
     `abstain_below`: where the likeliest class is less probable, a person is to look. Answers above it are
     wrong in at most `target_error` of cases (1: no promise). A multi-label classifier never abstains.
-    `unusual_above`: an image of greater energy is unlike the validation images.
+    `unusual_above`: an image of greater energy, at `energy_temperature`, is unlike the validation images.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +81,7 @@ class Uncertainty(BaseModel):
     target_error: float = 1.0
     abstain_below: float = 0.0
     unusual_above: float = UNREACHABLE
+    energy_temperature: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -98,18 +99,19 @@ class Judgement:
     unusual: NDArray[np.bool_]  # (N,)
 
 
-def energy(logits: NDArray[np.floating[Any]], task: Task) -> NDArray[np.float64]:
+def energy(logits: NDArray[np.floating[Any]], task: Task, *, temperature: float = 1.0) -> NDArray[np.float64]:
     """Energy (N,) of uncalibrated logits (N, K): the greater, the less the image is like those trained on.
 
-    -logsumexp(logits), Liu et al. 2020 (Energy-based Out-of-distribution Detection), equation 4 with T = 1:
-    nothing to tune. Multi-label: minus the sum over labels of log(1 + exp(logit)), JointEnergy of Wang et
-    al. 2021 (Can multi-label classification networks know what they don't know?).
+    -T logsumexp(logits / T), Liu et al. 2020 (Energy-based Out-of-distribution Detection), equation 4.
+    Towards T = 0 it is minus the greatest logit (Hendrycks et al. 2022, Scaling Out-of-Distribution
+    Detection). Multi-label: minus the sum over labels of log(1 + exp(logit)), JointEnergy of Wang et al. 2021
+    (Can multi-label classification networks know what they don't know?), whatever the temperature.
     """
     exact = logits.astype(np.float64)
     if task == "multi_label":
         joint: NDArray[np.float64] = -np.logaddexp(0, exact).sum(axis=1)
         return joint
-    free: NDArray[np.float64] = -np.logaddexp.reduce(exact, axis=1)
+    free: NDArray[np.float64] = -temperature * np.logaddexp.reduce(exact / temperature, axis=1)
     return free
 
 
