@@ -34,8 +34,8 @@ PRIOR_IMAGES = 3
 # Of validation images, the share that is not called unusual. At 0.95, the level of the papers' comparisons,
 # every twentieth ordinary image would raise an alarm, and people soon look at none of them.
 USUAL_SHARE = 0.99
-# Label smoothing holds logsumexp at 1 nearly constant, whatever the image: `python -m benchmarks robustness`
-# has both. At this one the greatest logits count, which it does not.
+# The logits of an average (test-time augmentation, ensembles) are logarithms of probabilities: at 1 their
+# energy is 0, whatever the image. At this one the greatest logits count; `python -m benchmarks robustness`.
 ENERGY_TEMPERATURE = 0.2
 
 

@@ -56,6 +56,16 @@ def test_promises_hold_for_new_images() -> None:
     assert judgement.unusual.mean() == pytest.approx(1 - USUAL_SHARE, abs=0.005)
 
 
+def test_energy_tells_images_apart_where_answers_are_averages() -> None:
+    logits, labels = drawn_classes(1000, 5)
+    averaged = log_softmax(logits, axis=1)  # as MeanSoftmax gives them
+    classifier = calibrate_classifier(classifier_of(averaged), images_of(labels), seed=1)
+    energies = classifier.judge(averaged).energy
+    sure = averaged.max(axis=1) > np.quantile(averaged.max(axis=1), 0.9)
+    assert energies[sure].max() < energies[~sure].min()
+    assert classifier.judge(averaged).unusual.sum() == 9  # of 1,000; the tenth is the limit itself
+
+
 @pytest.mark.parametrize("images", [1, 2, 5])
 def test_few_images_calibrate_and_promise_nothing(images: int) -> None:
     logits, labels = drawn_classes(images, 3)
