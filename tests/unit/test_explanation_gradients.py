@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from vision.explanation.gradients import WEIGHTS, gradient_maps
+from vision.training.averaging import mirrored
 
 
 def weights(method: str, features: list[float], gradients: list[float]) -> float:
@@ -34,6 +35,24 @@ def test_grad_cam_pp_weighs_by_equation_19(features, gradients, expected) -> Non
 
 def test_grad_cam_weighs_by_the_mean_gradient() -> None:
     assert weights("grad_cam", [1, 3], [2, -1]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("method", WEIGHTS)
+def test_of_a_mirrored_model_the_mean_over_both_views_is_shown(method: str) -> None:
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((8, 8, 3))
+    features = keras.layers.Conv2D(4, 3, activation="relu")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(features)))
+    images, classes = (
+        np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8),
+        np.array([0, 1, 2, 0, 1]),
+    )
+    seen = gradient_maps(mirrored(model, task="multi_class"), images, classes, weigh=WEIGHTS[method])
+    plain = gradient_maps(model, images, classes, weigh=WEIGHTS[method])
+    flipped = gradient_maps(model, images[:, :, ::-1], classes, weigh=WEIGHTS[method])
+    assert seen is not None and plain is not None and flipped is not None
+    assert not np.allclose(plain, flipped[:, :, ::-1])
+    np.testing.assert_allclose(seen, (plain + flipped[:, :, ::-1]) / 2, 1e-5)
 
 
 @pytest.mark.parametrize("method", WEIGHTS)

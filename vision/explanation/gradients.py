@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.runtimes.keras_features import feature_map
+from vision.training.averaging import behind_mirror
 
 BATCH_SIZE = 32
 
@@ -25,8 +26,14 @@ def gradient_maps(
 ) -> NDArray[np.float32] | None:
     """Maps (N, H, W), float32, not scaled, of images (N, H, W, 3) for one class each.
 
-    None where the model has no feature map, or Keras does not run on TensorFlow.
+    None where the model has no feature map, or Keras does not run on TensorFlow. Of a mirrored model the mean
+    over both views.
     """
+    inner = behind_mirror(model)
+    if inner is not None:
+        views = (images, images[:, :, ::-1])
+        maps = [gradient_maps(inner, view, class_indices, weigh=weigh) for view in views]
+        return None if maps[0] is None or maps[1] is None else (maps[0] + maps[1][:, :, ::-1]) / 2
     features = feature_map(model) if keras.backend.backend() == "tensorflow" else None
     if features is None:
         return None

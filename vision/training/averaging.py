@@ -1,7 +1,7 @@
 """Several networks, or two views of an image, as one graph: pixels in, logits of mean probabilities out.
 
-Export, quantisation and serving take such a network like any other. Its members are nested, so Grad-CAM
-finds no feature map of its own in it, and explanations fall back to occlusion.
+Export, quantisation and serving take such a network like any other. Its members are nested, so no feature map
+is found in it: explanations ask the network behind a mirror, and fall back to occlusion for the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vision.task import Task
 # float32's epsilon, about: a probability below it is as good as none. From plain probabilities and not
 # from their logarithms: in int8 the latter have steps of 1/16.
 SMALLEST = 1e-7
-ENSEMBLE = "ensemble"  # the name by which one is known again
+ENSEMBLE, MIRRORED = "ensemble", "mirrored"  # the names by which they are known again
 
 
 @keras.saving.register_keras_serializable(package="sightline")
@@ -81,7 +81,15 @@ def mirrored(model: keras.Model, *, task: Task) -> keras.Model:
     both_ways = keras.Model(images, _mean_layer(2, task)(logits), name="both_ways")
     # Nested once more: in the outer graph Grad-CAM would take the mirror images for a feature map.
     inputs = keras.Input(model.input_shape[1:])
-    return keras.Model(inputs, both_ways(inputs), name="mirrored")
+    return keras.Model(inputs, both_ways(inputs), name=MIRRORED)
+
+
+def behind_mirror(model: keras.Model) -> keras.Model | None:
+    """The network whose answers to an image and its mirror image `model` averages; None where it does not."""
+    if model.name != MIRRORED:
+        return None
+    both_ways = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    return next(layer for layer in both_ways.layers if isinstance(layer, keras.Model))
 
 
 def _mean_layer(views: int, task: Task) -> MeanSoftmax:
