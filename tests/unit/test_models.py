@@ -219,6 +219,17 @@ def test_whitened_patches_are_uncorrelated(stem_strides):
     assert np.diag(moments).max() == pytest.approx(1, abs=1e-2)
 
 
+def test_the_fast_network_begins_by_handing_on_what_it_gets():
+    model = ARCHITECTURES["fast"].build((32, 32, 3), 10, width=16, widest=32)
+    fewer, as_many, more, *_ = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1:]
+    given = np.random.default_rng(0).normal(size=(2, 5, 5, 24)).astype(np.float32)
+    np.testing.assert_array_equal(fewer(given), given[..., :16])
+    np.testing.assert_array_equal(as_many(given[..., :16]), given[..., :16])
+    np.testing.assert_array_equal(more(given[..., :16])[..., :16], given[..., :16])
+    others = np.array(more.kernel)[..., 16:]  # uniform within 1 / sqrt(fan-in), as in PyTorch
+    assert others.std() == pytest.approx((3 * 3 * 3 * 16) ** -0.5, rel=0.05)
+
+
 def test_whitening_is_not_trained_but_its_bias():
     row = ARCHITECTURES["fast"]
     model = row.build((24, 24, 3), CLASSES, width=8, widest=8)
