@@ -26,6 +26,13 @@ logger = logging.getLogger(__name__)
 TUNING_SHARE = 0.2
 
 
+class Halves(np.random.RandomState):
+    """In place of MAPIE's draws: of each image's class a half counts, as in SetRule."""
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> Any:
+        return np.full(size, (low + high) / 2)
+
+
 @dataclass(frozen=True)
 class Scores:
     """How far each image's class was from being first, (n,), and the labels (n,) of these images."""
@@ -96,7 +103,7 @@ def _scores(
     if method == "raps":
         return _raps(padded, labels, coverage=coverage, seed=seed)
     score = APSConformityScore()
-    score.set_external_attributes(classes=np.arange(padded.shape[1]), random_state=seed)
+    score.set_external_attributes(classes=np.arange(padded.shape[1]), random_state=Halves())
     return Scores(score.get_conformity_scores(labels, padded, y_enc=labels)[:, 0], labels)
 
 
@@ -120,7 +127,7 @@ def _raps(probabilities: NDArray[np.float64], labels: Labels, *, coverage: float
     if len(tuning) < 1 / (1 - coverage):  # so few that MAPIE refuses them
         return Scores(np.zeros(0), np.zeros(0, labels.dtype))
     score = RAPSConformityScore()
-    score.set_external_attributes(classes=np.arange(probabilities.shape[1]), random_state=seed)
+    score.set_external_attributes(classes=np.arange(probabilities.shape[1]), random_state=Halves())
     score.set_ref_predictor(_Given())
     # In place of split_data, whose stratified draw fails on a class of one image.
     score.X_raps, score.y_raps, score.y_raps_no_enc = probabilities[tuning], labels[tuning], labels[tuning]

@@ -29,10 +29,13 @@ class SetRule(BaseModel):
 
     - lac (Sadinle et al. 2019): every class whose probability is at least 1 - limit. The smallest sets on
       average. A set may be empty: the image is unlike each of the classes at this level.
-    - aps (Romano et al. 2020): the likeliest classes, until their probabilities sum up to more than the
-      limit. Never empty; larger for hard images.
+    - aps (Romano et al. 2020): the likeliest classes, as long as the probabilities before a class and half of
+      its own sum up to the limit at most. Never empty; larger for hard images.
     - raps (Angelopoulos et al. 2021): aps, where each class after the first `free_classes` adds `penalty`
       to the sum: without the long tails of many classes.
+
+    The papers draw how much of the last class counts; a half for all makes the promise as exact, because any
+    score will do that is one for fitting and applying, and an image always gets one answer.
 
     `limits` is one number, or one a class where the coverage is promised for each class (Vovk 2012). With
     UNREACHABLE the class is in every set: the images were too few to promise anything less.
@@ -47,10 +50,10 @@ class SetRule(BaseModel):
     free_classes: float = 0.0
 
     def apply(self, probabilities: Probabilities) -> Present:
-        """(N, K): whether each class is in the image's set; equal to MAPIE's with include_last_label=True.
+        """(N, K): whether each class is in the image's set; of equally probable classes all are, or none.
 
-        But for a class whose probability is below TOLERANCE: MAPIE leaves it out of aps and raps sets even
-        where so many of the images' own classes are such that the promise needs it.
+        Equal to MAPIE's, for aps to include_last_label="randomized" with every draw 1/2, but for two things:
+        the likeliest class is always in, and so is one below TOLERANCE where the promise needs it.
         """
         exact = in_double(probabilities)
         limits = np.array(self.limits)
@@ -60,9 +63,9 @@ class SetRule(BaseModel):
         falling = -np.sort(-exact, axis=1)
         classes = falling.shape[1]
         surplus = np.maximum(0, np.arange(1, classes + 1) - self.free_classes)
-        sums = falling.cumsum(axis=1) + self.penalty * surplus
-        last = np.array([np.searchsorted(row, limits + ROUNDING, side="right") for row in sums], np.intp)
-        last = np.minimum(last.reshape(len(exact), len(limits)), classes - 1)
+        sums = falling.cumsum(axis=1) - falling / 2 + self.penalty * surplus
+        count = np.array([np.searchsorted(row, limits + ROUNDING, side="right") for row in sums], np.intp)
+        last = np.maximum(count.reshape(len(exact), len(limits)) - 1, 0)
         included: Present = exact >= np.take_along_axis(falling, last, axis=1) - TOLERANCE
         return included
 
