@@ -31,9 +31,9 @@ def gradient_maps(
     """
     inner = behind_mirror(model)
     if inner is not None:
-        views = (images, images[:, :, ::-1])
-        maps = [gradient_maps(inner, view, class_indices, weigh=weigh) for view in views]
-        return None if maps[0] is None or maps[1] is None else (maps[0] + maps[1][:, :, ::-1]) / 2
+        given = gradient_maps(inner, images, class_indices, weigh=weigh)
+        mirror = gradient_maps(inner, images[:, :, ::-1], class_indices, weigh=weigh)
+        return None if given is None or mirror is None else np.float32(0.5) * (given + mirror[:, :, ::-1])
     features = feature_map(model) if keras.backend.backend() == "tensorflow" else None
     if features is None:
         return None

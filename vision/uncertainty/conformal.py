@@ -29,7 +29,7 @@ TUNING_SHARE = 0.2
 class Halves(np.random.RandomState):
     """In place of MAPIE's draws: of each image's class a half counts, as in SetRule."""
 
-    def uniform(self, low: float = 0.0, high: float = 1.0, size: Any = None) -> Any:
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         return np.full(size, (low + high) / 2)
 
 
