@@ -114,6 +114,13 @@ def test_a_change_is_told_without_statistics() -> None:
     assert untold.startswith("Better or worse than champion 3? Too few images to tell:")
 
 
+def test_where_no_answer_changes_nothing_is_left_to_tell() -> None:
+    same = comparison(verdict="too few images to tell").model_copy(
+        update={"only_before_right": 0, "only_after_right": 0}
+    )
+    assert describe_change(same) == "Like champion 3: right and wrong for the same of 2,485 images."
+
+
 def test_differences_have_their_sign_and_unit() -> None:
     assert tuple(map(plain, difference(comparison(), "accuracy", is_share=True))) == (
         *("+1.4 points", "+0.5 to +2.3"),

@@ -115,6 +115,8 @@ def describe_change(comparison: PairedComparison) -> str:
     """What the change from one model to the other did, without statistics."""
     gained, lost = comparison.only_after_right, comparison.only_before_right
     before, after = (percent((comparison.both_right + only) / comparison.images) for only in (lost, gained))
+    if not gained and not lost:
+        return f"Like {comparison.before}: right and wrong for the same of {comparison.images:,} images."
     told = (
         f"right for {after} of the same {comparison.images:,} images instead of {before};"
         f" {gained:,} that were wrong are right now, {lost:,} that were right are wrong"
