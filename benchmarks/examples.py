@@ -38,7 +38,10 @@ def cifar10() -> None:
 
 def _cifar10(section: str, name: str) -> None:
     with _unpacked("cifar10.zip") as data:
-        run = run_pipeline(_with_path(read_config(name), data), kept_home(section))
+        config = _with_path(read_config(name), data)
+        # Measured below the gate too: other benchmarks look at the model.
+        config["parameters"]["config"]["promote"]["min_accuracy"] = 0.0
+        run = run_pipeline(config, kept_home(section))
     write_section(section, _metrics(run, SHOWN))
 
 

@@ -77,10 +77,7 @@ def _second_moments(images: NDArray[np.uint8], *, side: int, strides: int) -> ND
 
 
 def _pass_on(kernel: keras.Variable) -> None:
-    """Sets the first filters so that each hands on one channel unchanged; the others stay random.
-
-    CIFAR-10 in four epochs, with the smaller weights: 0.824 of validation against 0.812, one seed.
-    """
+    """Sets the first filters so that each hands on one channel unchanged; the others stay random."""
     values = np.array(kernel)
     handed_on = min(values.shape[2:])
     values[..., :handed_on] = 0
