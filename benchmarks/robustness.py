@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _temperatures() -> str:
-    """What chooses the temperature of the energy: validation images, and flowers that are not in the table."""
+    """What chooses the temperature of the energy: validation images, and flowers not in the table above."""
     areas = []
     for name in NAMES:
         champion, prepared = kept_champion(name)
