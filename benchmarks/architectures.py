@@ -15,7 +15,7 @@ from benchmarks.record import table, write_section
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
-from vision.compression.choose import paired_latency_ms
+from vision.compression.latency import paired_latency_ms
 from vision.export import EXPORTERS, export_saved_model
 from vision.model_config import ModelConfig
 from vision.model_facts import flops

@@ -13,6 +13,7 @@ import typer
 from cli.contract import contract
 from cli.data import data
 from cli.doctor import doctor
+from cli.export import export
 from cli.init import init
 from cli.output import fail
 from cli.promote import promote
@@ -32,7 +33,7 @@ def sightline() -> None:
     """Images in, a served champion out."""
 
 
-for verb in (doctor, init, data, status, promote, rollback, schedule):
+for verb in (doctor, init, data, status, promote, rollback, export, schedule):
     app.command()(verb)
 app.add_typer(contract, name="contract")
 

@@ -64,7 +64,9 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     before, before_logits = evaluate(calibrated, prepared, record, show, seed=seed, name=name)
     report(calibrated, before_logits, before, prepared, manifest, policy, record, show, seed=seed, name=name)
 
-    servable, table = compress(calibrated, prepared, config.compress, config.calibrate, seed=seed)
+    servable, exportable, table = compress(
+        calibrated, prepared, policy, config.compress, config.calibrate, seed=seed
+    )
     evaluation, logits = evaluate(
         servable, prepared, record, show, seed=seed, name=name, compression=table, id="evaluate_servable"
     )
@@ -77,6 +79,6 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
         before=before, compression=table, best=best, evidence=evidence, id="report_servable",
     )  # fmt: skip
 
-    version = register(servable, evaluation, page, numbers, card, manifest, record, config)
+    version = register(servable, exportable, table, evaluation, page, numbers, card, manifest, record, config)
     decision = promote(version, evaluation, manifest, config.promote, name=name)
     build_bento(decision, name=name)

@@ -14,7 +14,11 @@ from registry.pointer import bundle_path
 from registry.workspace import Workspace
 from vision.bundle import atomic_folder, seal
 from vision.classifier import ImageClassifier
-from vision.golden import check_golden, write_golden
+from vision.errors import BundleError
+from vision.golden import check_golden, golden_pixels, write_golden
+
+# The folder, itself sealed, of the Keras classifier that was converted; no service reads it.
+NETWORK = "network"
 
 
 def store_bundle(
@@ -41,14 +45,22 @@ def write_bundle(
     *,
     samples: dict[str, bytes],
     description: Mapping[str, Any],
+    network: ImageClassifier | None = None,
 ) -> str:
-    """Digest of the checked bundle, in any folder; whole or not at all."""
+    """Digest of the checked bundle, in any folder; whole or not at all.
+
+    `network` is the Keras classifier that the other was converted from: BundleError where they disagree.
+    """
     with atomic_folder(folder) as temporary:
         files = classifier.write_files(temporary)
+        if network is not None:
+            network.save(temporary / NETWORK)
         write_golden(classifier, samples, temporary)
         # The classifier's own entries last: a description cannot overrule what the loader reads.
         digest = seal(temporary, {**description, **files})
-        load_bundle(temporary)
+        loaded = load_bundle(temporary)
+        if network is not None:
+            _check_conversion(loaded, network, temporary)
     return digest
 
 
@@ -57,3 +69,19 @@ def load_bundle(folder: Path) -> ImageClassifier:
     classifier = ImageClassifier.load(folder)
     check_golden(classifier, folder)
     return classifier
+
+
+def _check_conversion(classifier: ImageClassifier, network: ImageClassifier, folder: Path) -> None:
+    """On the golden images; in fewer bits than 32 on those that are like the training's."""
+    from vision.parity import check_parity  # no service needs it
+
+    is_exact = classifier.runtime.precision == "float32"
+    parity = check_parity(network, classifier.runtime, golden_pixels(folder, only_samples=not is_exact))
+    if not parity.ok:
+        runtime = classifier.runtime
+        raise BundleError(
+            f"{runtime.name} in {runtime.precision} does not answer as the Keras network that it was made of,"
+            f" and is not registered: probabilities of golden images differ by {parity.difference:.3g}"
+            f" ({parity.judged}), allowed is {parity.tolerance:g}; leave that runtime or precision out of"
+            " config.compress"
+        )

@@ -18,7 +18,10 @@ METRIC = PREFIX + "metric."
 
 @dataclass(frozen=True)
 class Lineage:
-    """Where a version comes from; `parent` is the version it was made from, `run_id` the MLflow run."""
+    """Where a version comes from; `parent` is the version it was made from, `run_id` the MLflow run.
+
+    `weights`: what training began with, "random", "imagenet" or a file and its sha256.
+    """
 
     data_revision: str
     config_digest: str
@@ -26,9 +29,11 @@ class Lineage:
     classifier_digest: str
     parent: int | None = None
     run_id: str | None = None
+    weights: str = "random"
+    weights_licence: str = ""
 
     def tags(self) -> dict[str, str]:
-        return {PREFIX + name: str(value) for name, value in vars(self).items() if value is not None}
+        return {PREFIX + name: str(value) for name, value in vars(self).items() if value not in (None, "")}
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Lineage:
@@ -40,6 +45,8 @@ class Lineage:
             classifier_digest=tags[PREFIX + "classifier_digest"],
             parent=int(parent) if parent else None,
             run_id=tags.get(PREFIX + "run_id"),
+            weights=tags.get(PREFIX + "weights", cls.weights),
+            weights_licence=tags.get(PREFIX + "weights_licence", cls.weights_licence),
         )
 
 

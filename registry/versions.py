@@ -32,6 +32,7 @@ from registry.pointer import bundle_path
 from registry.workspace import Workspace
 from vision.bundle import bundle_digest, open_bundle
 from vision.classifier import ImageClassifier
+from vision.compression.table import CompressionTable
 from vision.errors import BundleError, RegistryError, UnknownVersion
 from vision.file_lock import exclusive
 from vision.intervals import MetricEstimate
@@ -50,17 +51,28 @@ def register_version(
     samples: dict[str, bytes],
     lineage: Lineage,
     metrics: Mapping[str, MetricEstimate],
+    network: ImageClassifier | None = None,
+    compression: CompressionTable | None = None,
     report: Path | None = None,
 ) -> ModelVersion:
-    """The version that holds this classifier: the one there is, if its bundle is whole, else a new one."""
+    """The version that holds this classifier: the one there is, if its bundle is whole, else a new one.
+
+    `network` is the Keras classifier that it was converted from, which further exports begin with;
+    `compression` what was tried, which bundle.json then tells.
+    """
     with exclusive(workspace.registry / model / ".register.lock"), _mlflow(workspace) as client:
         for version in list_versions(workspace, model):
             if version.lineage.classifier_digest == lineage.classifier_digest and _is_whole(version):
                 return version
         bundle = _cleared(_incoming(workspace, model)) / uuid.uuid4().hex
         measured = {name: estimate.model_dump() for name, estimate in metrics.items()}
-        description = {"model": model, "lineage": asdict(lineage), "metrics": measured}
-        digest = write_bundle(bundle, classifier, samples=samples, description=description)
+        description = {
+            "model": model,
+            "lineage": asdict(lineage),
+            "metrics": measured,
+            "compression": compression and compression.model_dump(),
+        }
+        digest = write_bundle(bundle, classifier, samples=samples, description=description, network=network)
         tags = {DIGEST: digest, INCOMING: bundle.name, **lineage.tags(), **metric_tags(metrics)}
         if report is not None:
             tags[REPORT] = str(report.resolve())

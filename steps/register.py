@@ -16,12 +16,14 @@ from registry.model_version import Lineage
 from registry.versions import register_version
 from registry.workspace import Workspace
 from steps.tracking import Tracker
-from vision.bundle import write_atomically
+from vision.bundle import sha256_file, write_atomically
 from vision.classifier import ImageClassifier
+from vision.compression.table import CompressionTable
 from vision.config import Config
 from vision.evaluation import Evaluation
 from vision.golden import choose_samples
 from vision.manifest import Manifest
+from vision.model_config import ModelConfig
 from vision.report import SCHEMA_FILE, report_schema
 from vision.training.record import TrainingRecord
 
@@ -29,6 +31,8 @@ from vision.training.record import TrainingRecord
 @step(enable_cache=False)
 def register(
     classifier: ImageClassifier,
+    exportable: ImageClassifier,
+    compression: CompressionTable,
     evaluation: Evaluation,
     report: HTMLString,
     numbers: JSONString,
@@ -53,11 +57,15 @@ def register(
         classifier_digest=digest,
         parent=champion.version if champion else None,
         run_id=record.run_id,
+        weights=first_weights(config.model),
+        weights_licence=config.model.weights_licence,
     )
     version = register_version(
         workspace,
         config.name,
         classifier,
+        network=exportable,
+        compression=compression,
         samples=choose_samples(manifest.select("validation")),
         lineage=lineage,
         metrics=evaluation.metrics,
@@ -66,6 +74,13 @@ def register(
     Tracker.open(workspace, config.name).resume(record.run_id).log_text(settings, "config.json")
     log_metadata({"version": version.version, "digest": version.digest})
     return version.version
+
+
+def first_weights(model: ModelConfig) -> str:
+    """What training began with, so that it can be known again."""
+    if model.weights is None or model.weights == "imagenet":
+        return model.weights or "random"
+    return f"{Path(model.weights).name} sha256:{sha256_file(Path(model.weights))}"
 
 
 def git_commit(root: Path = Path(__file__).parent) -> str:

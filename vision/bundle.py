@@ -95,7 +95,7 @@ def seal(folder: Path, description: dict[str, Any]) -> str:
     files = {
         str(path.relative_to(folder)): sha256_file(path)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != DESCRIPTION
+        if path.is_file() and path != folder / DESCRIPTION
     }
     content = {"schema_version": SCHEMA_VERSION, **description, "files": files}
     write_atomically(folder / DESCRIPTION, json.dumps(content, indent=2, sort_keys=True) + "\n")

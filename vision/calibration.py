@@ -94,17 +94,23 @@ def calibrate_classifier(
     image, ConfigError where the configuration asks for what the task does not have.
     """
     logits, labels = classifier.logits(validation.images), validation.labels
-    _check(logits, labels)
-    if classifier.task == "multi_label":
-        calibrated = _calibrate_labels(classifier, logits, labels, config, seed=seed)
-        rules = Uncertainty()
-    else:
-        fitting, _ = halves(len(labels), seed)
-        calibrated = _calibrate_classes(classifier, logits[fitting], labels[fitting], config)
-        rules = _rules(calibrated, logits, labels, config, seed=seed)
+    calibrated = calibrate_probabilities(classifier, logits, labels, config, seed=seed)
+    is_multi_label = classifier.task == "multi_label"
+    rules = Uncertainty() if is_multi_label else _rules(calibrated, logits, labels, config, seed=seed)
     energies = energy(logits, classifier.task, temperature=rules.energy_temperature)
     usual = float(np.quantile(energies, USUAL_SHARE, method="higher"))
     return calibrated.with_uncertainty(rules.model_copy(update={"unusual_above": usual}))
+
+
+def calibrate_probabilities(
+    classifier: ImageClassifier, logits: Logits, labels: Labels, config: CalibrateConfig, *, seed: int
+) -> ImageClassifier:
+    """The same without the rules of doubt: `logits` (N, K) are the classifier's for validation images."""
+    _check(logits, labels)
+    if classifier.task == "multi_label":
+        return _calibrate_labels(classifier, logits, labels, config, seed=seed)
+    fitting, _ = halves(len(labels), seed)
+    return _calibrate_classes(classifier, logits[fitting], labels[fitting], config)
 
 
 def halves(images: int, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.compression_config import CompressConfig
 from vision.data_config import DataConfig
 from vision.errors import ConfigError, one_of
 from vision.model_config import ModelConfig
@@ -93,16 +94,6 @@ class CalibrateConfig(Section):
         lt=1.0,
         description="share of wrong answers where no person is asked; one class an image",
     )
-
-
-class CompressConfig(Section):
-    """Quantisation and the runtime that serves."""
-
-    max_accuracy_drop: float = Field(
-        0.5, ge=0, description="percentage points of validation accuracy that int8 may cost"
-    )
-    calibration_images: int = Field(300, ge=1, description="training images shown to the quantiser")
-    runtimes: tuple[Literal["litert", "openvino"], ...] = Field(("litert", "openvino"), min_length=1)
 
 
 class ScheduleConfig(Section):

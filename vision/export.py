@@ -1,4 +1,4 @@
-"""A Keras model as the file of a serving runtime, in float32 or int8, that can also be explained.
+"""A Keras model as the file of a runtime, in float32 or int8; those that serve can also be explained.
 
 Everything goes by way of a SavedModel: Keras' own OpenVINO export leaves 24 transposes in a
 MobileNetV2 (16.1 against 7.6 ms), and the SavedModel is what TensorFlow Serving takes.
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     import keras
 
     from vision.runtimes.litert_runtime import LiteRTRuntime
+    from vision.runtimes.onnx_runtime import ONNXRuntime
     from vision.runtimes.openvino_runtime import OpenVINORuntime
 
 logger = logging.getLogger(__name__)
 
+# The newest that tf2onnx 1.17 writes; ONNX Runtime and TensorRT 10 read it.
+ONNX_OPSET = 18
 # How like a tensor of the converted model must be to Keras' feature map (correlation), and how far, as a
 # share of the largest, logits by way of the split may be from the model's own. Over int8 models of every
 # untrained architecture: 0.94 or more and 0.33 or less, but for LiteRT's of resnet50, which int8 leaves with
@@ -67,6 +70,28 @@ def to_openvino(saved_model: Path, calibration: NDArray[np.uint8] | None = None)
 
     samples = nncf.Dataset([_batch_of_one(image) for image in calibration])
     return OpenVINORuntime(nncf.quantize(model, samples, subset_size=len(calibration)), "int8")
+
+
+def to_onnx(saved_model: Path) -> ONNXRuntime:
+    """ONNX model of any batch: `images` -> `logits`.
+
+    By way of the SavedModel: from the Keras model, tf2onnx makes inputs of its normalisation's constants.
+    """
+    from tf2onnx import convert, tf_loader
+
+    from vision.runtimes.onnx_runtime import ONNXRuntime
+
+    graph, inputs, outputs = tf_loader.from_saved_model(
+        str(saved_model), None, None, tag="serve", signatures=["serving_default"]
+    )
+    model, _ = convert.from_graph_def(
+        graph,
+        input_names=inputs,
+        output_names=outputs,
+        opset=ONNX_OPSET,
+        tensors_to_rename={inputs[0]: "images", outputs[0]: "logits"},
+    )
+    return ONNXRuntime(model.SerializeToString(), "float32")
 
 
 def mark_features(

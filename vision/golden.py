@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from vision.classifier import ImageClassifier
@@ -22,6 +23,7 @@ if TYPE_CHECKING:  # pandas is half a second that the service need not wait for
 FOLDER = "golden"
 SAMPLES = 8
 EXPECTED = "expected.npz"
+SAMPLE = "sample_"  # begins the names of images of the data set
 # libjpeg builds round the inverse DCT differently: one or two steps of 255 after resizing.
 PIXEL_TOLERANCE = 2
 # Float kernels agree to 5e-5; an int8 model may move by a quantum where the instruction set differs.
@@ -59,7 +61,7 @@ def choose_samples(manifest: Manifest) -> dict[str, bytes]:
     paths = manifest.table["path"].to_list()
     spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLES).astype(int)).tolist() if paths else []
     return {
-        f"sample_{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
+        f"{SAMPLE}{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
         for number, row in enumerate(spread)
     }
 
@@ -89,6 +91,15 @@ def check_golden(classifier: ImageClassifier, folder: Path) -> None:
     _compare("pixels", received.astype(np.int16), pixels.astype(np.int16), names, PIXEL_TOLERANCE, folder)
     answers = classifier.predict(pixels)
     _compare("probabilities", answers, probabilities, names, PROBABILITY_TOLERANCE, folder)
+
+
+def golden_pixels(folder: Path, *, only_samples: bool = False) -> NDArray[np.uint8]:
+    """Pixels (N, H, W, 3) of a bundle's golden images; only of the data set's own, where there are any."""
+    with np.load(folder / FOLDER / EXPECTED, allow_pickle=False) as expected:
+        names, pixels = expected["names"], expected["pixels"]
+    is_sample = np.char.startswith(names, SAMPLE)
+    chosen: NDArray[np.uint8] = pixels[is_sample] if only_samples and is_sample.any() else pixels
+    return chosen
 
 
 def _compare(

@@ -17,6 +17,9 @@ class ModelConfig(Section):
     weights: str | None = Field(
         None, description="imagenet, a file of weights, or null: random; for architectures that take them"
     )
+    weights_licence: str = Field(
+        "", description="of these weights; goes into bundle.json, which is handed on"
+    )
     options: dict[str, Any] = Field({}, description="keyword arguments of its build function")
 
     @field_validator("name")

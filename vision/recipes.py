@@ -93,4 +93,34 @@ RECIPES = {
             "fine_tune": {},
         },
     ),
+    # Li et al. 2017 (Pruning Filters for Efficient ConvNets), section 3: few epochs at a low rate.
+    "after_pruning": Recipe(
+        "a few epochs for a network that has lost channels",
+        {
+            "epochs": 3,
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 5e-4,
+            "weight_decay": 0.01,
+            "schedule": "cosine",
+            "clip_norm": 1.0,
+            "early_stopping_patience": None,
+            "precision": "auto",
+        },
+    ),
+    # Beyer et al. 2022 (Knowledge distillation: a good teacher is patient and consistent): many epochs.
+    "student": Recipe(
+        "a small network from random weights that learns from a trained one",
+        {
+            "epochs": 30,
+            "batch_size": 64,
+            "optimizer": "adamw",
+            "learning_rate": 2e-3,
+            "weight_decay": 0.05,
+            "schedule": "cosine",
+            "clip_norm": 1.0,
+            "early_stopping_patience": None,
+            "precision": "auto",
+        },
+    ),
 }

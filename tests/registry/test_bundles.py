@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry.bundles import load_bundle, store_bundle
+from registry.bundles import NETWORK, load_bundle, store_bundle, write_bundle
 from registry.pointer import bundle_path
 from registry.workspace import Workspace
 from tests.registry import fake_classifier as fake
@@ -46,6 +46,24 @@ def test_description_does_not_overrule_the_classifier(home: Workspace) -> None:
     store_bundle(home, MODEL, 1, fake.make_classifier(), samples={}, description={"class_names": ["x"]})
 
     assert load_bundle(bundle_path(home, MODEL, 1)).class_names == ("red", "green", "blue")
+
+
+def test_the_network_that_was_converted_travels_along(home: Workspace) -> None:
+    folder = bundle_path(home, MODEL, 1)
+    write_bundle(folder, fake.make_classifier(), samples={}, description={}, network=fake.make_classifier())
+
+    assert ImageClassifier.load(folder / NETWORK).digest == fake.make_classifier().digest
+    assert f"{NETWORK}/bundle.json" in json.loads((folder / "bundle.json").read_text())["files"]
+
+
+def test_a_conversion_that_answers_otherwise_is_not_put_in_place(home: Workspace) -> None:
+    folder = bundle_path(home, MODEL, 1)
+    with pytest.raises(BundleError, match=r"does not answer as the Keras network .* config\.compress"):
+        write_bundle(
+            folder, fake.make_classifier(), samples={}, description={}, network=fake.make_classifier(0.02)
+        )
+
+    assert not folder.exists()
 
 
 def test_bundle_that_answers_otherwise_once_loaded_is_not_put_in_place(

@@ -10,10 +10,8 @@ from models import ARCHITECTURES
 from vision.bundle import seal
 from vision.classifier import ImageClassifier
 from vision.compression.candidates import convert
-from vision.compression.choose import choose_fastest
 from vision.errors import BundleError, DataError
 from vision.golden import EXPECTED, FOLDER, check_golden, write_golden
-from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes import RUNTIMES
 from vision.runtimes.keras_runtime import KerasRuntime
@@ -110,56 +108,6 @@ def test_compiled_classifiers_keep_their_digest(candidates, tmp_path):
 def test_convert_refuses_one_calibration_image(original):
     with pytest.raises(DataError, match=r"received 1 .* config\.compress\.calibration_images"):
         convert(original, IMAGES[:1], ("litert",))
-
-
-class FixedRuntime:
-    """Answers what it is told, as slowly as it is told."""
-
-    def __init__(self, name, precision, answers, milliseconds):
-        self.name, self.precision = name, precision
-        self._logits = np.eye(CLASSES, dtype=np.float32)[answers]
-        self._seconds = milliseconds / 1000
-
-    def logits(self, images):
-        import time
-
-        time.sleep(self._seconds)
-        return self._logits[: len(images)]
-
-    def save(self, folder):
-        (folder / "model").write_bytes(b"1234")
-
-
-@pytest.mark.parametrize(("budget", "expected"), [(5.0, "int8"), (4.9, "float32")])
-def test_choose_fastest_keeps_to_the_budget(original, budget, expected):
-    """20 images, int8 gets one more wrong: a drop of exactly 5 points."""
-    labels = np.arange(20) % CLASSES
-    one_wrong = labels.copy()
-    one_wrong[0] = (one_wrong[0] + 1) % CLASSES
-    keras_like = original.with_runtime(FixedRuntime("keras", "float32", labels, 2))
-    converted = [
-        original.with_runtime(FixedRuntime("litert", "float32", labels, 1)),
-        original.with_runtime(FixedRuntime("litert", "int8", one_wrong, 0)),
-    ]
-    validation = LabelledImages(IMAGES[:20], labels)
-    chosen, table = choose_fastest(keras_like, converted, validation, max_accuracy_drop=budget)
-    assert chosen.runtime.precision == table.chosen.precision == expected
-    assert table.rows[2].accuracy_drop_points == pytest.approx(5.0)
-    assert [row.size_bytes for row in table.rows] == [4, 4, 4]
-
-
-def test_choose_fastest_judges_labels_by_whole_images(original):
-    """Each image is given one label; one of the twenty has two more."""
-    labels = np.arange(20) % CLASSES
-    has = np.eye(CLASSES, dtype=int)[labels]
-    has[0] = 1
-    # Logits are 1 and 0, so probabilities 0.73 and 0.5: the thresholds tell them apart.
-    several = replace(original.with_temperature(1), task="multi_label").with_thresholds((0.6,) * CLASSES)
-    keras_like = several.with_runtime(FixedRuntime("keras", "float32", labels, 1))
-    converted = [several.with_runtime(FixedRuntime("litert", "float32", labels, 0))]
-    validation = LabelledImages(IMAGES[:20], has)
-    _, table = choose_fastest(keras_like, converted, validation, max_accuracy_drop=0)
-    assert [row.accuracy for row in table.rows] == [0.95, 0.95]
 
 
 def test_golden_vectors_hold_for_labels(candidates, tmp_path):

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from tests.unit.html_page import Page
+from vision.compression.table import CompressionTable, Measurement
 from vision.evaluation import Evaluation, ModelFacts, evaluate_predictions
 from vision.intervals import MetricEstimate
 from vision.metrics import METRICS, MULTI_LABEL_METRICS
 from vision.report import (
     AugmentationExample,
-    CompressionRow,
     Prediction,
     Report,
     render_report,
@@ -35,6 +35,25 @@ HOSTILE = (
     "a name far too long for any axis of any plot",
     "' \" <script>",
 )
+COMPRESSION = CompressionTable(
+    rows=(
+        Measurement(
+            runtime="keras", precision="float32", accuracy=0.993, size_bytes=900_000, latency_ms=40.0,
+            is_within_budget=True,
+        ),
+        Measurement(
+            runtime="litert", precision="int8", accuracy=0.991, accuracy_drop_points=0.2,
+            highest_drop_points=0.4, size_bytes=82_300, latency_ms=0.21, is_within_budget=True,
+            is_chosen=True,
+        ),
+        Measurement(
+            runtime="openvino", precision="int8", pruned=0.5, accuracy=0.8, accuracy_drop_points=19.3,
+            highest_drop_points=21.0, size_bytes=41_000, latency_ms=0.1,
+        ),
+        Measurement(runtime="litert", precision="int8", student="<b>", failure="ValueError: no kernel"),
+    ),
+    max_accuracy_drop=0.5,
+)  # fmt: skip
 SECTIONS = ("metrics", "confusion", "classes", "curves", "mistakes", "activations", "compression", "training")
 
 
@@ -57,7 +76,7 @@ def full_report(class_names: tuple[str, ...], side: int = 28) -> Report:
         evaluation=evaluation,
         facts={"Git commit": "8609f1a"},
         comparison={"Keras float32": evaluation, "LiteRT int8 (served)": evaluation},
-        compression=(CompressionRow("litert", "int8", 82_300, 0.991, 0.21, chosen=True),),
+        compression=COMPRESSION,
         history={"loss": [1.0, 0.5], "val_loss": [1.1, 0.7], "learning_rate": [1e-3, 1e-4]},
         class_counts={"train": [9] * len(class_names), "test": [3] * len(class_names)},
         augmentation=(AugmentationExample(pixels, (pixels, pixels), class_names[0]),),

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.report_evidence import evidence
 from tests.unit.test_report import full_report
+from vision.compression.table import CompressionTable
 from vision.evaluation import evaluate_predictions
 from vision.evidence.parts import Evidence
 from vision.report import SCHEMA_FILE, Report, report_json, report_schema
@@ -66,7 +67,8 @@ def test_all_numbers_are_there_and_no_pixels() -> None:
             "probability": 0.913,
         }
     ]
-    assert numbers["compression"][0]["size_bytes"] == 82_300
+    assert numbers["compression"]["rows"][1]["size_bytes"] == 82_300
+    assert CompressionTable.model_validate(numbers["compression"]) == report.compression
 
 
 def test_what_diverged_is_null() -> None:

@@ -1,82 +1,90 @@
-"""Which converted classifier serves: the fastest whose validation accuracy stays within the budget."""
+"""Which candidate serves: the fastest whose loss of validation accuracy stays within the budget."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-
-import numpy as np
+from typing import Any
 
 from vision.classifier import ImageClassifier
+from vision.compression.candidate import Candidate, Failure, Place
+from vision.compression.latency import paired_latency_ms
 from vision.compression.table import CompressionTable, Measurement
-from vision.decoding import Pixels
+from vision.errors import ConfigError
 from vision.metrics import measure
 from vision.prepared import LabelledImages
 
-ROUNDS = 15
-CALLS_A_ROUND = 5
 # Accuracies are shares of a count: a drop of exactly the budget must not fail by a rounding error.
 ROUNDING = 1e-9
 
 
 def choose_fastest(
     original: ImageClassifier,
-    candidates: Sequence[ImageClassifier],
+    tried: Sequence[Candidate | Failure],
     validation: LabelledImages,
     *,
     max_accuracy_drop: float,
-) -> tuple[ImageClassifier, CompressionTable]:
-    """The fastest candidate within the budget, and the table of all.
+) -> tuple[Candidate, CompressionTable]:
+    """The fastest candidate within the budget, and the table of all; times are measured here once more.
 
-    A float32 candidate is always within it: it is the original model on another runtime. int8 may lose
-    `max_accuracy_drop` percentage points.
+    The trained network in float32 is always within it: it is the original on another runtime. All others may
+    lose `max_accuracy_drop` percentage points, judged by the upper end of the interval.
     """
-    everyone = [original, *candidates]
-    accuracies = [_accuracy(classifier, validation) for classifier in everyone]
-    latencies = paired_latency_ms(everyone, validation.images[:1])
+    made = [outcome for outcome in tried if isinstance(outcome, Candidate)]
+    first = _original_row(original, validation)
+    latencies = paired_latency_ms(
+        [original, *(candidate.classifier for candidate in made)], validation.images[:1]
+    )
+    rows = [_row(candidate, budget=max_accuracy_drop) for candidate in made]
     rows = [
-        _measurement(classifier, accuracy, latency, before=accuracies[0], budget=max_accuracy_drop)
-        for classifier, accuracy, latency in zip(everyone, accuracies, latencies, strict=True)
+        row.model_copy(update={"latency_ms": latency})
+        for row, latency in zip((first, *rows), latencies, strict=True)
     ]
-    allowed = [index for index in range(1, len(rows)) if rows[index].is_within_budget]
-    best = min(allowed, key=lambda index: rows[index].latency_ms)
+    allowed = [place for place, row in enumerate(rows) if row.is_within_budget and place]
+    if not allowed:
+        raise ConfigError(_nothing_left(tried))
+    best = min(allowed, key=lambda place: rows[place].latency_ms)
     rows[best] = rows[best].model_copy(update={"is_chosen": True})
-    return everyone[best], CompressionTable(rows=tuple(rows), max_accuracy_drop=max_accuracy_drop)
+    failures = [
+        _at(outcome.place, failure=outcome.reason) for outcome in tried if isinstance(outcome, Failure)
+    ]
+    table = CompressionTable(
+        rows=(*rows, *failures), max_accuracy_drop=max_accuracy_drop, parent=original.digest
+    )
+    return made[best - 1], table
 
 
-def _measurement(
-    classifier: ImageClassifier, accuracy: float, latency: float, *, before: float, budget: float
-) -> Measurement:
-    drop = 100 * (before - accuracy)
-    return Measurement(
-        runtime=classifier.runtime.name,
-        precision=classifier.runtime.precision,
-        accuracy=accuracy,
-        accuracy_drop_points=drop,
-        size_bytes=classifier.size_bytes,
-        latency_ms=latency,
-        is_within_budget=classifier.runtime.precision == "float32" or drop <= budget + ROUNDING,
+def _nothing_left(tried: Sequence[Candidate | Failure]) -> str:
+    reasons = "; ".join(f"{out.place}: {out.reason}" for out in tried if isinstance(out, Failure))
+    return (
+        "the trained network could not be converted to float32 on any runtime that serves, and nothing else"
+        f" loses little enough accuracy ({reasons or 'config.compress.precisions lacks float32'}); allow more"
+        " config.compress.runtimes and precisions, or set another config.model.name"
     )
 
 
-def paired_latency_ms(classifiers: Sequence[ImageClassifier], image: Pixels) -> list[float]:
-    """Median milliseconds for one image (1, H, W, 3), the classifiers taking turns in each round.
-
-    Turns, because a shared machine's speed drifts: each sees the same fast and slow seconds.
-    """
-    for classifier in classifiers:
-        classifier.runtime.logits(image)
-    times: list[list[float]] = [[] for _ in classifiers]
-    for _ in range(ROUNDS):
-        for taken, classifier in zip(times, classifiers, strict=True):
-            started = time.perf_counter()
-            for _ in range(CALLS_A_ROUND):
-                classifier.runtime.logits(image)
-            taken.append((time.perf_counter() - started) / CALLS_A_ROUND)
-    return [1000 * float(np.median(taken)) for taken in times]
+def _original_row(original: ImageClassifier, validation: LabelledImages) -> Measurement:
+    probabilities = original.predict(validation.images)
+    return Measurement(
+        runtime=original.runtime.name,
+        precision=original.runtime.precision,
+        accuracy=measure("accuracy", validation.labels, probabilities, thresholds=original.thresholds),
+        size_bytes=original.size_bytes,
+        is_within_budget=True,
+    )
 
 
-def _accuracy(classifier: ImageClassifier, validation: LabelledImages) -> float:
-    """Share of images answered right; multi-label: with all of their labels and no other."""
-    probabilities = classifier.predict(validation.images)
-    return measure("accuracy", validation.labels, probabilities, thresholds=classifier.thresholds)
+def _row(candidate: Candidate, *, budget: float) -> Measurement:
+    is_original = candidate.place.is_trained_network and candidate.classifier.runtime.precision == "float32"
+    return _at(
+        candidate.place,
+        accuracy=candidate.accuracy,
+        accuracy_drop_points=candidate.drop_points,
+        highest_drop_points=candidate.highest_drop_points,
+        size_bytes=candidate.classifier.size_bytes,
+        is_within_budget=is_original or candidate.highest_drop_points <= budget + ROUNDING,
+    )
+
+
+def _at(place: Place, **figures: Any) -> Measurement:
+    student, pruned, (runtime, precision) = place
+    return Measurement(runtime=runtime, precision=precision, student=student, pruned=pruned, **figures)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from vision.report.as_json import SCHEMA_FILE, report_json, report_schema
 from vision.report.contents import (
     AugmentationExample,
-    CompressionRow,
     Prediction,
     Report,
 )
@@ -22,7 +21,6 @@ from vision.report.page import render_report
 __all__ = [
     "SCHEMA_FILE",
     "AugmentationExample",
-    "CompressionRow",
     "Prediction",
     "Report",
     "model_card",

@@ -9,14 +9,15 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from vision.compression.table import CompressionTable
 from vision.evaluation import Evaluation
 from vision.evidence.parts import Evidence
-from vision.report.contents import CompressionRow, Prediction, Report
+from vision.report.contents import Prediction, Report
 from vision.report.summary import Point, summarise
 from vision.tuning_parameters import SearchRecord
 
-# Version 1: raised where a field changes its meaning or goes. "$schema" of a report is resolved beside it.
-SCHEMA_FILE: Final = "report-1.schema.json"
+# "$schema" of a report is resolved beside it. The number is raised where a field changes its meaning or goes.
+SCHEMA_FILE: Final = "report-2.schema.json"
 
 
 class _Numbers(BaseModel):
@@ -33,29 +34,17 @@ class PredictionNumbers(_Numbers):
     probability: float
 
 
-class CompressionNumbers(_Numbers):
-    """One way in which the model could be served; accuracy is a share 0..1."""
-
-    runtime: str
-    precision: str
-    size_bytes: int | None
-    validation_accuracy: float | None
-    latency_ms: float | None
-    chosen: bool
-    note: str
-
-
 class ReportNumbers(_Numbers):
     """The whole report without pictures; shares are 0..1, a number that is not finite is null."""
 
-    schema_file: Literal["report-1.schema.json"] = Field(SCHEMA_FILE, alias="$schema")
+    schema_file: Literal["report-2.schema.json"] = Field(SCHEMA_FILE, alias="$schema")
     title: str
     summary: tuple[Point, ...]
     evaluation: Evaluation
     evidence: Evidence
     facts: dict[str, str]
     comparison: dict[str, Evaluation]
-    compression: tuple[CompressionNumbers, ...]
+    compression: CompressionTable | None
     history: dict[str, tuple[float | None, ...]]
     class_counts: dict[str, tuple[int, ...]]
     activation_method: str
@@ -84,7 +73,7 @@ def _numbers(report: Report) -> ReportNumbers:
         evidence=report.evidence,
         facts=dict(report.facts),
         comparison=dict(report.comparison),
-        compression=tuple(_compression(row) for row in report.compression),
+        compression=report.compression,
         history={name: tuple(map(_finite, values)) for name, values in report.history.items()},
         class_counts={split: tuple(counts) for split, counts in report.class_counts.items()},
         activation_method=report.activation_method,
@@ -97,10 +86,6 @@ def _numbers(report: Report) -> ReportNumbers:
 def _finite(value: float) -> float | None:
     """None for a loss that diverged: JSON has no word for it."""
     return float(value) if math.isfinite(value) else None
-
-
-def _compression(row: CompressionRow) -> CompressionNumbers:
-    return CompressionNumbers.model_validate(row, from_attributes=True)
 
 
 def _predictions(predictions: Sequence[Prediction]) -> tuple[PredictionNumbers, ...]:

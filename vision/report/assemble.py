@@ -14,7 +14,7 @@ from vision.evaluation import Evaluation
 from vision.evidence.parts import Evidence
 from vision.manifest import SPLITS
 from vision.prepared import PreparedImages
-from vision.report.contents import AugmentationExample, CompressionRow, Pixels, Report
+from vision.report.contents import AugmentationExample, Pixels, Report
 from vision.report.flips import rows_shown
 from vision.report.predictions import choose_for_gallery, explain, read_answers, show
 from vision.runtimes import Logits
@@ -55,7 +55,7 @@ def assemble_report(
         evaluation=evaluation,
         facts=_facts(prepared, record),
         comparison=_columns(before, evaluation, compression),
-        compression=_compression_rows(compression),
+        compression=compression,
         history=record.history,
         class_counts=_class_counts(prepared),
         augmentation=_augmentation(policy, prepared, seed=seed),
@@ -116,23 +116,6 @@ def _columns(
 
 def _name(evaluation: Evaluation) -> str:
     return f"{evaluation.model.runtime} {evaluation.model.precision}"
-
-
-def _compression_rows(table: CompressionTable | None) -> tuple[CompressionRow, ...]:
-    if table is None:
-        return ()
-    return tuple(
-        CompressionRow(
-            runtime=row.runtime,
-            precision=row.precision,
-            size_bytes=row.size_bytes,
-            validation_accuracy=row.accuracy,
-            latency_ms=row.latency_ms,
-            chosen=row.is_chosen,
-            note="" if row.is_within_budget else f"loses more than {table.max_accuracy_drop} points",
-        )
-        for row in table.rows
-    )
 
 
 def _augmentation(

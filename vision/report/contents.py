@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.compression.table import CompressionTable
 from vision.evaluation import Evaluation
 from vision.evidence.parts import Evidence
 from vision.tuning_parameters import SearchRecord
@@ -45,19 +46,6 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class CompressionRow:
-    """One way in which the model could be served; `note` says why it failed or was chosen."""
-
-    runtime: str
-    precision: str
-    size_bytes: int | None = None
-    validation_accuracy: float | None = None  # share 0..1
-    latency_ms: float | None = None
-    chosen: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Report:
     """Everything on the page; plots and summary show `evaluation`, the table also `comparison`.
 
@@ -69,7 +57,7 @@ class Report:
     evaluation: Evaluation
     facts: Mapping[str, str] = field(default_factory=dict)
     comparison: Mapping[str, Evaluation] = field(default_factory=dict)  # column title -> evaluation
-    compression: tuple[CompressionRow, ...] = ()
+    compression: CompressionTable | None = None
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)  # "loss", "val_loss" ... by epoch
     class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)  # split -> images of each class
     augmentation: tuple[AugmentationExample, ...] = ()

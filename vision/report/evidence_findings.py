@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vision.compression.table import CompressionTable
 from vision.cross_validation.scores import CrossValidation
 from vision.paired import PairedComparison
 from vision.report.wording import NARROW_SPACE, likely, percent, points, signed
@@ -138,3 +139,20 @@ def difference(comparison: PairedComparison, metric: str, *, is_share: bool) -> 
     shown = points if is_share else signed
     unit = " points" if is_share else ""
     return f"{shown(estimate.value)}{unit}", f"{shown(estimate.low)} to {shown(estimate.high)}"
+
+
+def describe_choice(table: CompressionTable) -> str:
+    """What serves in place of the trained network, what that gains, and why where it gains nothing."""
+    before, after = table.rows[0], table.chosen
+    if not table.is_compressed:
+        return (
+            f"Nothing smaller was faster and within {table.max_accuracy_drop} points of the trained network's"
+            " accuracy, by the upper end of the interval on validation images: it serves as is, in float32."
+        )
+    network = after.title or "The trained network"
+    return (
+        f"{network[0].upper()}{network[1:]} in {after.precision.replace('_', ', ')} serves:"
+        f" {before.latency_ms / after.latency_ms:.1f} times as fast for one image as Keras and"
+        f" {before.size_bytes / after.size_bytes:.1f} times as small; on validation images it lost"
+        f" {after.accuracy_drop_points:.2f} points of accuracy, at most {after.highest_drop_points:.2f}."
+    )

@@ -133,6 +133,7 @@ def _sections(report: Report, plots: dict[str, Any]) -> dict[str, str]:
 
 def _plots(report: Report) -> dict[str, Any]:
     from vision.report.class_plots import plot_class_balance
+    from vision.report.compression_plots import plot_front
     from vision.report.confusion import plot_confusion
     from vision.report.curve_plots import plot_precision_recall, plot_reliability, plot_roc
     from vision.report.label_plots import plot_label_counts
@@ -151,6 +152,7 @@ def _plots(report: Report) -> dict[str, Any]:
         "search": plot_search(report.search) if report.search else None,
         "importances": plot_importances(report.search) if report.search else None,
         "balance": plot_class_balance(counts, evaluation.class_names),
+        "front": plot_front(report.compression) if report.compression else None,
         **_evidence_plots(report),
     }
 

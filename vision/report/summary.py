@@ -30,7 +30,10 @@ def summarise(report: Report) -> tuple[Point, ...]:
         "How sure this is": _certainty(evaluation, evidence),
         "In doubt": _doubt(evaluation, evidence),
         "Against the champion": (_change(evidence.champion),),
-        "Made smaller to serve": (_change(evidence.compression),),
+        "Made smaller to serve": (
+            evidence_findings.describe_choice(report.compression) if report.compression else "",
+            _change(evidence.compression),
+        ),
     }
     told = {question: tuple(filter(None, sentences)) for question, sentences in answers.items()}
     return tuple(

@@ -68,6 +68,9 @@ RUNTIMES: dict[str, Callable[[Path, str], Runtime]] = {
     "keras": _lazy("vision.runtimes.keras_runtime"),
     "litert": _lazy("vision.runtimes.litert_runtime"),
     "openvino": _lazy("vision.runtimes.openvino_runtime"),
+    # Exports, opened to be measured and compared; no bundle of the registry is for these.
+    "onnx": _lazy("vision.runtimes.onnx_runtime"),
+    "saved_model": _lazy("vision.runtimes.saved_model_runtime"),
 }
 
 

@@ -27,6 +27,7 @@ from vision.training.objective import Targets, build_objective, training_targets
 from vision.training.progress import ProgressBar, Stopwatch
 from vision.training.schedule import build_optimizer, rate_callbacks
 from vision.training.stages import Stages
+from vision.training.teacher import Teacher
 from vision.training.trainer import Trainer
 from vision.training_config import TrainConfig
 
@@ -65,9 +66,11 @@ def fit_model(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     rates: Mapping[str, float] | None = None,
     checkpoint: Path | None = None,
+    teacher: Teacher | None = None,
 ) -> TrainingResult:
     """Trains `model` in place, its variables at `rates` times the learning rate (layer_rates.py).
 
+    With a `teacher` it learns from its answers and a little from the labels, which alone count in validation.
     With early stopping it ends with the weights of the epoch with the lowest validation loss, without it
     with those of the last epoch: a schedule that falls to 0 ends where it is best.
 
@@ -75,7 +78,7 @@ def fit_model(
     interruption, and `on_epoch` hears of the earlier epochs again. Where the device's memory runs out, the
     training starts again with smaller batches; OutOfMemory where one image does not fit.
     """
-    job = _Job(model, train, validation, policy, seed, on_epoch, callbacks, rates)
+    job = _Job(model, train, validation, policy, seed, on_epoch, callbacks, rates, teacher)
     fingerprint = job.fingerprint(config) if checkpoint else ""
     state = read_state(checkpoint, fingerprint) if checkpoint else None
     sizes = {"batch_size": shareable(min(config.batch_size, len(train.images)))}
@@ -106,6 +109,7 @@ class _Job:
     on_epoch: EpochLog
     callbacks: Sequence[keras.callbacks.Callback]
     rates: Mapping[str, float] | None
+    teacher: Teacher | None
 
     def run(
         self, config: TrainConfig, checkpoint: Path | None, fingerprint: str, state: TrainingState | None
@@ -140,6 +144,7 @@ class _Job:
             seed=self.seed,
             objective=build_objective(config, self.train.labels, self.model.output_shape[-1]),
             optimizer=build_optimizer(config, total_steps=total_steps, rates=self.rates),
+            teacher=self.teacher,
         )
 
     def _callbacks(
@@ -183,6 +188,7 @@ class _Job:
             "callbacks": [type(callback).__name__ for callback in self.callbacks],
         }
         arrays = [*self.model.get_weights(), self.train.labels, self.validation.labels]
+        arrays += self.teacher.model.get_weights() if self.teacher else []
         return fingerprint_of(settings, arrays, self.train.images, self.validation.images)
 
 

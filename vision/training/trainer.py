@@ -11,6 +11,7 @@ from vision.augmentation import augmentation_layers, is_mixing
 from vision.augmentation_policy import AugmentationPolicy
 from vision.training.objective import Objective
 from vision.training.stages import Stage
+from vision.training.teacher import SOFT_WEIGHT, Teacher, soft_loss
 
 
 class Trainer(keras.Model):
@@ -20,6 +21,7 @@ class Trainer(keras.Model):
     Targets are inputs because MixUp and CutMix change them together with the images: the loss and the
     metrics read them from the output. So accuracy in training is measured against the class that has
     the larger share of a mixed image, and in validation, where nothing is changed, against its own.
+    In training with a teacher, its logits are a third output, and weigh most in the loss.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Trainer(keras.Model):
         seed: int,
         objective: Objective,
         optimizer: keras.optimizers.Optimizer,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__(name="trainer")
         self._classifier = model
@@ -37,6 +40,7 @@ class Trainer(keras.Model):
         for layer in self._augmentation:
             _say_whether_xla_compiles(layer)
         self._class_weights = objective.class_weights
+        self._teacher = teacher
         self._stage = Stage()
         self.built = True  # `model` is, and augmentation has no weights
         if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
@@ -61,7 +65,10 @@ class Trainer(keras.Model):
                 if self._stage.mixes or not is_mixing(layer):
                     augmented = layer(augmented, training=True)
         logits = self._classifier(augmented["images"], training=training)
-        return {"logits": logits, "targets": augmented["labels"]}
+        outputs = {"logits": logits, "targets": augmented["labels"]}
+        if training and self._teacher is not None:
+            outputs["teacher"] = self._teacher.logits(augmented["images"])
+        return outputs
 
     def compute_loss(
         self,
@@ -71,10 +78,15 @@ class Trainer(keras.Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> KerasTensor:
-        targets = y_pred["targets"]
+        targets, logits = y_pred["targets"], y_pred["logits"]
         if training and self._class_weights is not None:
             sample_weight = ops.matmul(targets, ops.convert_to_tensor(self._class_weights)[:, None])[:, 0]
-        return super().compute_loss(x, targets, y_pred["logits"], sample_weight, training)
+        if not training or self._teacher is None:
+            return super().compute_loss(x, targets, logits, sample_weight, training)
+        # As weights of images, because what layers add to the loss (L2) keeps its own.
+        weights = ops.ones_like(targets[:, 0]) if sample_weight is None else sample_weight
+        loss = super().compute_loss(x, targets, logits, (1.0 - SOFT_WEIGHT) * weights, training)
+        return loss + SOFT_WEIGHT * soft_loss(y_pred["teacher"], logits, self._teacher.task)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         metrics: dict[str, Any] = super().compute_metrics(

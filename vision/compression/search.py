@@ -1,0 +1,126 @@
+"""Which pruned, distilled and quantised classifiers are tried: Optuna's search for fast and accurate ones."""
+
+from __future__ import annotations
+
+import time
+
+import optuna
+from optuna.trial import TrialState
+from rich.console import Console
+
+from vision.calibration import calibrate_probabilities
+from vision.classifier import ImageClassifier
+from vision.compression.candidate import Candidate, Failure, Place
+from vision.compression.conversions import conversions
+from vision.compression.data import CompressionData
+from vision.compression.latency import paired_latency_ms
+from vision.compression.variants import Variants
+from vision.compression_config import CompressConfig
+from vision.config import CalibrateConfig
+from vision.intervals import estimate_differences
+from vision.metrics import measure
+
+LONGEST_REASON = 300  # characters: what a converter says of an operation that it lacks can be pages
+# In a small space the sampler draws places that it has drawn before.
+DRAWS_A_TRIAL = 5
+
+
+class Search:
+    """Tries the trained network in every conversion, then `config.trials` other places within the time."""
+
+    def __init__(
+        self,
+        original: ImageClassifier,
+        data: CompressionData,
+        config: CompressConfig,
+        calibrate: CalibrateConfig,
+    ) -> None:
+        self._original, self._data, self._config, self._calibrate = original, data, config, calibrate
+        self._before = original.predict(data.validation.images)
+        self._conversions = {str(conversion): conversion for conversion in conversions(config)}
+        self._tried: dict[Place, Candidate | Failure] = {}
+        self._reference: ImageClassifier | None = None
+
+    def run(self) -> list[Candidate | Failure]:
+        """What was tried, in that order."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=self._data.seed)
+        study = optuna.create_study(directions=("minimize", "minimize"), sampler=sampler)
+        with Variants(self._original, self._data, self._config) as variants:
+            plain = [(network, name) for network in variants.untaught for name in self._conversions]
+            for network, name in plain:
+                study.enqueue_trial({"student": network, "pruned": 0.0, "conversion": name})
+            self._fill(study, variants, plain=len(plain))
+        return list(self._tried.values())
+
+    def _fill(self, study: optuna.Study, variants: Variants, *, plain: int) -> None:
+        """The first `plain` trials are ended however long they take."""
+        is_space = self._config.prune.shares or self._config.distil.students
+        goal = plain + (self._config.trials if is_space else 0)
+        students = [*variants.untaught, *variants.students]
+        started = time.monotonic()
+        for _ in range(DRAWS_A_TRIAL * goal):
+            seconds = time.monotonic() - started
+            is_late = seconds > 60 * self._config.minutes and len(self._tried) >= plain
+            if is_late or len(self._tried) >= goal:
+                return
+            trial = study.ask()
+            place = self._draw(trial, students)
+            if place not in self._tried:
+                self._tried[place] = self._try(place, variants)
+                self._say(self._tried[place], goal=goal, seconds=time.monotonic() - started)
+            _tell(study, trial, self._tried[place])
+
+    def _draw(self, trial: optuna.Trial, students: list[str]) -> Place:
+        student = trial.suggest_categorical("student", students)
+        pruned = trial.suggest_categorical("pruned", [0.0, *self._config.prune.shares])
+        conversion = trial.suggest_categorical("conversion", list(self._conversions))
+        return Place(student, pruned, self._conversions[conversion])
+
+    def _try(self, place: Place, variants: Variants) -> Candidate | Failure:
+        """An error that the place caused is an answer as well: the search goes on elsewhere."""
+        try:
+            source = variants.convertible(place.student, place.pruned)
+            return self._measured(place, source.to(place.conversion), source.classifier)
+        except Exception as error:  # of converters: whatever they do not know; of pruning: layers
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:LONGEST_REASON]}"
+            return Failure(place, reason)
+
+    def _measured(self, place: Place, converted: ImageClassifier, network: ImageClassifier) -> Candidate:
+        """Judged as it would serve: with probabilities and thresholds of its own."""
+        images, labels = self._data.validation.images, self._data.validation.labels
+        logits = converted.logits(images)
+        classifier = calibrate_probabilities(converted, logits, labels, self._calibrate, seed=self._data.seed)
+        after, thresholds = classifier.to_probabilities(logits), classifier.thresholds
+        gains = estimate_differences(
+            labels, self._before, after,
+            thresholds=(self._original.thresholds, thresholds), metrics=("accuracy",), seed=self._data.seed,
+        )  # fmt: skip
+        self._reference = self._reference or classifier
+        own, others = paired_latency_ms([classifier, self._reference], images[:1])
+        accuracy = measure("accuracy", labels, after, thresholds=thresholds)
+        return Candidate(place, classifier, network, accuracy, gains["accuracy"], slowness=own / others)
+
+    def _say(self, outcome: Candidate | Failure, *, goal: int, seconds: float) -> None:
+        done, limit = len(self._tried), 60 * self._config.minutes
+        left = min(seconds / done * (goal - done), max(0, limit - seconds))
+        Console(stderr=True).print(
+            f"compress: {done} of {goal}: {outcome.place}: {_words(outcome)}; about {left:.0f} s left",
+            soft_wrap=True,
+            highlight=False,
+            markup=False,
+        )
+
+
+def _words(outcome: Candidate | Failure) -> str:
+    if isinstance(outcome, Failure):
+        return outcome.reason
+    accuracy = f"accuracy {outcome.accuracy:.4f} ({100 * outcome.gain.value:+.2f} points)"
+    return f"{accuracy}, {outcome.slowness:.2f} of the first's time"
+
+
+def _tell(study: optuna.Study, trial: optuna.Trial, outcome: Candidate | Failure) -> None:
+    if isinstance(outcome, Failure):
+        study.tell(trial, state=TrialState.FAIL)
+    else:
+        study.tell(trial, (outcome.slowness, outcome.highest_drop_points))

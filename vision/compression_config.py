@@ -1,0 +1,51 @@
+"""How far the model may be made smaller, and at what cost of accuracy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from vision.model_config import ModelConfig
+from vision.section import Section
+from vision.training_config import TrainConfig
+
+
+class PruneConfig(Section):
+    """Channels removed, in shares of each layer's width, and the training after it."""
+
+    shares: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (), description="of the channels, that the search may choose of; none: no pruning"
+    )
+    rounds: int = Field(1, ge=1, description="1: all at once; more: little by little, trained in between")
+    train: TrainConfig = TrainConfig(recipe="after_pruning")
+
+
+class DistilConfig(Section):
+    """Smaller networks that learn from the trained one."""
+
+    students: tuple[ModelConfig, ...] = Field((), description="that the search may choose of")
+    train: TrainConfig = TrainConfig(recipe="student")
+
+
+class CompressConfig(Section):
+    """What is tried to make the model smaller and faster, and what it may cost."""
+
+    max_accuracy_drop: float = Field(
+        0.5,
+        ge=0,
+        description="percentage points of validation accuracy that may be lost, by the upper end of the"
+        " loss's 95 % interval",
+    )
+    calibration_images: int = Field(300, ge=1, description="training images shown to the quantiser")
+    runtimes: tuple[Literal["litert", "openvino"], ...] = Field(("litert", "openvino"), min_length=1)
+    precisions: tuple[Literal["float32", "bfloat16", "int8", "int8_controlled"], ...] = Field(
+        ("float32", "bfloat16", "int8"),
+        min_length=1,
+        description="int8_controlled: layers that cost too much accuracy stay float32; OpenVINO alone has it,"
+        " and bfloat16",
+    )
+    prune: PruneConfig = PruneConfig()
+    distil: DistilConfig = DistilConfig()
+    trials: int = Field(0, ge=0, description="of pruned networks and students, besides the plain conversions")
+    minutes: float = Field(60, gt=0, description="after these no other trial begins")
