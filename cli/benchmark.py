@@ -15,9 +15,6 @@ from cli.options import AsJson
 from cli.output import show_json
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from vision.classifier import ImageClassifier
     from vision.format_benchmark import FormatMeasurement
     from vision.prepared import LabelledImages
@@ -66,25 +63,11 @@ def _measured(source: Bundle, images: Path | None, calibration: Path | None) -> 
         return measure_formats(
             classifier,
             Path(folder),
-            calibration=_calibration(source, classifier, calibration),
+            calibration=source.calibration(classifier.preprocessing, calibration),
             pixels=parity_images(source.folder, classifier.preprocessing),
             test=_test(source, classifier, images),
             on_format=lambda name: typer.echo(f"benchmark: {name}", err=True),
         )
-
-
-def _calibration(
-    source: Bundle, classifier: ImageClassifier, folder: Path | None
-) -> NDArray[np.uint8] | None:
-    from vision.compression.compress import draw_calibration
-    from vision.export_images import CALIBRATION_IMAGES, read_calibration
-
-    if folder is not None:
-        return read_calibration(folder, classifier.preprocessing)
-    prepared = source.prepared()
-    if prepared is None:
-        return None
-    return draw_calibration(prepared.labelled("train"), CALIBRATION_IMAGES, seed=0)
 
 
 def _test(source: Bundle, classifier: ImageClassifier, folder: Path | None) -> LabelledImages | None:

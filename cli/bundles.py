@@ -12,7 +12,11 @@ import typer
 from vision.errors import BundleError, DataError, UnknownVersion
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from vision.prepared import PreparedImages
+    from vision.preprocessing import Preprocessing
 
 BundleName = Annotated[
     str, typer.Argument(help="a bundle's folder, a model's name (its champion), or NAME:VERSION")
@@ -40,6 +44,18 @@ class Bundle:
             return prepared_images(workspace, get_version(workspace, self.model, self.version))
         except DataError:
             return None
+
+    def calibration(self, preprocessing: Preprocessing, folder: Path | None) -> NDArray[np.uint8] | None:
+        """Training images (N, H, W, 3), uint8, for int8: those of the folder, else the version's own."""
+        from vision.compression.compress import draw_calibration
+        from vision.export_images import CALIBRATION_IMAGES, read_calibration
+
+        if folder is not None:
+            return read_calibration(folder, preprocessing)
+        prepared = self.prepared()
+        if prepared is None:
+            return None
+        return draw_calibration(prepared.labelled("train"), CALIBRATION_IMAGES, seed=0)
 
 
 def find_bundle(name: str) -> Bundle:

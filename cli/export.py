@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.bundles import BundleName, find_bundle
+from cli.bundles import Bundle, BundleName, find_bundle
 from cli.options import AsJson
 from cli.output import fail, show_json
 from vision.errors import ConfigError, one_of
@@ -25,7 +25,7 @@ Formats = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", help="where each format gets a folder of its own")]
 CalibrationFolder = Annotated[
-    Path | None, typer.Option("--calibration", help="training images, which the int8 formats need")
+    Path | None, typer.Option("--calibration", help="training images for int8; else the model's own")
 ]
 
 
@@ -37,7 +37,7 @@ def export(
     as_json: AsJson = False,
 ) -> int:
     """Export a model: Keras, HDF5, SavedModel, ONNX, OpenVINO, LiteRT, TensorRT; 1 where one fails."""
-    names, source = _chosen(formats), find_bundle(bundle).folder
+    names, source = _chosen(formats), find_bundle(bundle)
     rows: list[dict[str, Any]] = []
     for row in _exports(names, source, output, calibration, is_all=ALL in formats):
         rows.append(row)
@@ -45,7 +45,7 @@ def export(
             typer.echo(_line(row))
     failed = [str(row["format"]) for row in rows if row["status"] == "failed"]
     if as_json:
-        show_json({"bundle": source, "exports": rows})
+        show_json({"bundle": source.folder, "exports": rows})
     elif failed:
         return fail(
             f"{len(failed)} of {len(rows)} formats failed: {', '.join(failed)}", status=1, as_json=False
@@ -54,18 +54,18 @@ def export(
 
 
 def _exports(
-    names: Sequence[str], source: Path, output: Path, calibration: Path | None, *, is_all: bool
+    names: Sequence[str], source: Bundle, output: Path, calibration: Path | None, *, is_all: bool
 ) -> Iterator[dict[str, Any]]:
     """A row a format, as soon as it is made. What the converters print goes to standard error."""
     with redirect_stdout(sys.stderr):
         from vision.checked_export import export_checked
         from vision.export_files import ExportSkipped
         from vision.export_formats import keras_original
-        from vision.export_images import parity_images, read_calibration
+        from vision.export_images import parity_images
 
-        classifier = keras_original(source)
-        pixels = parity_images(source, classifier.preprocessing)
-        images = read_calibration(calibration, classifier.preprocessing) if calibration else None
+        classifier = keras_original(source.folder)
+        pixels = parity_images(source.folder, classifier.preprocessing)
+        images = source.calibration(classifier.preprocessing, calibration)
     for name in names:
         try:
             with redirect_stdout(sys.stderr):

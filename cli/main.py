@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.benchmark import benchmark
 from cli.contract import contract
 from cli.data import data
 from cli.doctor import doctor
@@ -33,7 +34,7 @@ def sightline() -> None:
     """Images in, a served champion out."""
 
 
-for verb in (doctor, init, data, status, promote, rollback, export, schedule):
+for verb in (doctor, init, data, status, promote, rollback, export, benchmark, schedule):
     app.command()(verb)
 app.add_typer(contract, name="contract")
 

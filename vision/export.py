@@ -73,10 +73,11 @@ def to_openvino(saved_model: Path, calibration: NDArray[np.uint8] | None = None)
 
 
 def to_onnx(saved_model: Path) -> ONNXRuntime:
-    """ONNX model of any batch: `images` -> `logits`.
+    """ONNX model of any batch: `images` -> `logits`; onnx's ValidationError names an operation that it lacks.
 
     By way of the SavedModel: from the Keras model, tf2onnx makes inputs of its normalisation's constants.
     """
+    import onnx
     from tf2onnx import convert, tf_loader
 
     from vision.runtimes.onnx_runtime import ONNXRuntime
@@ -91,6 +92,7 @@ def to_onnx(saved_model: Path) -> ONNXRuntime:
         opset=ONNX_OPSET,
         tensors_to_rename={inputs[0]: "images", outputs[0]: "logits"},
     )
+    onnx.checker.check_model(model)  # tf2onnx only logs what it could not convert
     return ONNXRuntime(model.SerializeToString(), "float32")
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.classifier import ImageClassifier
 from vision.errors import DataError
 from vision.golden import EXPECTED, FOLDER, hostile_images
+from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.sources.class_folders import EXTENSIONS
 
@@ -29,7 +31,27 @@ def read_calibration(folder: Path, preprocessing: Preprocessing) -> NDArray[np.u
             " training images; set --calibration"
         )
     rows = np.unique(np.linspace(0, len(paths) - 1, CALIBRATION_IMAGES).astype(int))
-    return np.stack([_read(paths[row], preprocessing) for row in rows])
+    return np.stack([_read(paths[row], preprocessing, "--calibration") for row in rows])
+
+
+def read_labelled(folder: Path, classifier: ImageClassifier) -> LabelledImages:
+    """The images of a folder a class, whose names are the classifier's; DataError where they are not."""
+    if classifier.task == "multi_label":
+        raise DataError(
+            f"{folder} has one class an image, and this model gives several labels: give the command NAME or"
+            " NAME:VERSION instead of --images, and it takes the model's own test images"
+        )
+    places = {name: label for label, name in enumerate(classifier.class_names)}
+    paths = sorted(path for path in folder.glob("*/*") if path.suffix.lower() in EXTENSIONS)
+    unknown = sorted({path.parent.name for path in paths} - set(places))
+    if unknown or not paths:
+        raise DataError(
+            f"{folder} holds {len(paths)} images in folders of which {', '.join(unknown[:5]) or 'none'} is no"
+            f" class of the model: {', '.join(classifier.class_names[:10])} ...; set --images to one that has a"
+            " folder a class"
+        )
+    pixels = np.stack([_read(path, classifier.preprocessing, "--images") for path in paths])
+    return LabelledImages(pixels, np.array([places[path.parent.name] for path in paths]))
 
 
 def parity_images(bundle: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
@@ -44,8 +66,8 @@ def parity_images(bundle: Path, preprocessing: Preprocessing) -> NDArray[np.uint
     return np.concatenate([[preprocessing.apply(data) for data in hostile_images().values()], noise])
 
 
-def _read(path: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def _read(path: Path, preprocessing: Preprocessing, option: str) -> NDArray[np.uint8]:
     try:
         return preprocessing.apply(path.read_bytes())
     except DataError as error:
-        raise DataError(f"{path}: {error}; set --calibration") from error
+        raise DataError(f"{path}: {error}; set {option}") from error
