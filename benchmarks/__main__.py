@@ -6,6 +6,7 @@ import sys
 
 from benchmarks import (
     architectures,
+    compression,
     coverage,
     digits,
     evaluating,
@@ -35,6 +36,7 @@ BENCHMARKS = {
     "grocery": examples.grocery,
     "bccd": examples.bccd,
     "own_data": examples.own_data,
+    "compression": compression.main,
     "coverage": coverage.main,
     "evaluating": evaluating.main,
     "service": service.main,
