@@ -81,11 +81,11 @@ def _on_test_images(original: ImageClassifier, servable: ImageClassifier, prepar
         names=("the trained network", "what serves"),
     )  # fmt: skip
     smaller = original.size_bytes / servable.size_bytes
+    size = f"**{smaller:.1f} times smaller** than its .keras ({servable.size_bytes / 1e6:.2f} MB)"
+    speed = f"**{tensorflow / after:.1f} times as fast** as its SavedModel ({tensorflow:.2f} ms)"
     return (
-        f"On {len(test.labels):,} test images: {in_words(compared)} It is **{smaller:.1f} times smaller** than its"
-        f" .keras ({servable.size_bytes / 1e6:.2f} MB) and takes {after:.2f} ms for one image,"
-        f" **{tensorflow / after:.1f} times as fast** as its SavedModel ({tensorflow:.2f} ms) and"
-        f" {before / after:.1f} times as fast as Keras ({before:.2f} ms)."
+        f"On {len(test.labels):,} test images: {in_words(compared)}\n\nIt is {size}. One image takes"
+        f" {after:.2f} ms, {speed} and {before / after:.1f} times as fast as Keras ({before:.2f} ms)."
     )
 
 

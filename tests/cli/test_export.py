@@ -14,6 +14,7 @@ from PIL import Image
 
 from cli.main import run
 from registry.pointer import ChampionPointer, bundle_path, write_pointer
+from registry.versions import register_version
 from registry.workspace import Workspace
 from tests.registry import fake_classifier
 from vision.classifier import ImageClassifier
@@ -128,13 +129,19 @@ def test_int8_is_calibrated_by_the_folder(bundle: Path, tmp_path: Path, capsys: 
 
 
 @pytest.fixture
-def registered(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """Versions 1 and 2 of "colours", the second champion."""
-    monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path / "home"))
-    workspace = Workspace.from_environment()
+def registered(bundle: Path, workspace: Workspace) -> Workspace:
+    """Versions 1 and 2 of "colours", which Keras itself runs; the second is champion."""
     for version in (1, 2):
-        ImageClassifier.load(bundle).save(bundle_path(workspace, "colours", version))
-    write_pointer(workspace, ChampionPointer("colours", 2, "digest"))
+        lineage = fake_classifier.make_lineage(f"classifier-{version}")
+        made = register_version(
+            workspace,
+            "colours",
+            ImageClassifier.load(bundle),
+            samples=fake_classifier.make_samples(),
+            lineage=lineage,
+            metrics=fake_classifier.METRICS,
+        )
+        write_pointer(workspace, ChampionPointer("colours", version, made.digest))
     return workspace
 
 
