@@ -47,8 +47,8 @@ def read_labelled(folder: Path, classifier: ImageClassifier) -> LabelledImages:
     if unknown or not paths:
         raise DataError(
             f"{folder} holds {len(paths)} images in folders of which {', '.join(unknown[:5]) or 'none'} is no"
-            f" class of the model: {', '.join(classifier.class_names[:10])} ...; set --images to one that has a"
-            " folder a class"
+            f" class of the model: {', '.join(classifier.class_names[:10])} ...; set --images to one that has"
+            " a folder a class"
         )
     pixels = np.stack([_read(path, classifier.preprocessing, "--images") for path in paths])
     return LabelledImages(pixels, np.array([places[path.parent.name] for path in paths]))

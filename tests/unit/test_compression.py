@@ -11,9 +11,9 @@ from vision.bundle import seal
 from vision.classifier import ImageClassifier
 from vision.compression.candidates import convert
 from vision.errors import BundleError, DataError
+from vision.export import EXPORTERS
 from vision.golden import EXPECTED, FOLDER, check_golden, write_golden
 from vision.preprocessing import Preprocessing
-from vision.runtimes import RUNTIMES
 from vision.runtimes.keras_runtime import KerasRuntime
 
 SIDE, CLASSES = 16, 3
@@ -22,7 +22,7 @@ OTHERS = [
     name if name.startswith("reference") else pytest.param(name, marks=pytest.mark.slow)
     for name in sorted(set(ARCHITECTURES) - {"residual"})
 ]
-COMPILED = tuple(name for name in RUNTIMES if name != "keras")
+COMPILED = tuple(EXPORTERS)
 IMAGES = np.random.default_rng(0).integers(0, 256, (40, SIDE, SIDE, 3), dtype=np.uint8)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.export import whole_ranges
 from vision.right_answers import right_images
 from vision.runtimes.openvino_runtime import MAX_BATCH, OpenVINORuntime
 
@@ -33,6 +34,7 @@ def quantise_within(saved_model: Path, calibration: NDArray[np.uint8], limit: Li
         max_drop=limit.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
         subset_size=len(calibration),
+        advanced_quantization_parameters=whole_ranges(),
     )
     return OpenVINORuntime(quantised, "int8")
 
