@@ -18,10 +18,10 @@ from vision.training_config import PretrainConfig, TrainConfig
 
 MODEL = ModelConfig(name="fast", options={"width": 32, "widest": 128})
 POLICY = AugmentationPolicy(rotation_degrees=0, zoom=0, brightness=0.2, shift=0.0625)
-PRETRAIN = PretrainConfig(method="simclr", epochs=10, batch_size=256)
+PRETRAIN = PretrainConfig(method="simclr", epochs=6, batch_size=256)
 VALIDATION_IMAGES = 1000
 SHARES = (0.01, 0.1)
-STEPS = 1500  # of the training with labels, whatever their number
+STEPS = 1000  # of the training with labels, whatever their number
 BATCH_SIZE = 64
 
 
