@@ -16,7 +16,7 @@ from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression.latency import paired_latency_ms
-from vision.export import EXPORTERS, export_saved_model
+from vision.exporting.converters import EXPORTERS, export_saved_model
 from vision.model_config import ModelConfig
 from vision.model_facts import flops
 from vision.prepared import LabelledImages

@@ -24,7 +24,7 @@ from vision.classifier import ImageClassifier
 from vision.compression.compress import compress_classifier
 from vision.compression.latency import paired_latency_ms
 from vision.compression_config import CompressConfig
-from vision.export_files import export_serving
+from vision.exporting.files import export_serving
 from vision.paired import compare_models, in_words
 from vision.prepared import PreparedImages
 from vision.runtimes import load_runtime

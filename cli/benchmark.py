@@ -16,7 +16,7 @@ from cli.output import show_json
 
 if TYPE_CHECKING:
     from vision.classifier import ImageClassifier
-    from vision.format_benchmark import FormatMeasurement
+    from vision.exporting.measuring import FormatMeasurement
     from vision.prepared import LabelledImages
 
 PICTURE = "formats.png"
@@ -43,7 +43,7 @@ def benchmark(
     with redirect_stdout(sys.stderr):  # converters talk
         measured = _measured(source, images, calibration)
         output.mkdir(parents=True, exist_ok=True)
-        from vision.format_table import write_picture
+        from vision.exporting.measured_table import write_picture
 
         write_picture(measured, output / PICTURE)
     if as_json:
@@ -54,9 +54,9 @@ def benchmark(
 
 
 def _measured(source: Bundle, images: Path | None, calibration: Path | None) -> list[FormatMeasurement]:
-    from vision.export_formats import keras_original
-    from vision.export_images import parity_images
-    from vision.format_benchmark import measure_formats
+    from vision.exporting.formats import keras_original
+    from vision.exporting.images import parity_images
+    from vision.exporting.measuring import measure_formats
 
     classifier = keras_original(source.folder)
     with tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def _measured(source: Bundle, images: Path | None, calibration: Path | None) -> 
 
 
 def _test(source: Bundle, classifier: ImageClassifier, folder: Path | None) -> LabelledImages | None:
-    from vision.export_images import read_labelled
+    from vision.exporting.images import read_labelled
 
     if folder is not None:
         return read_labelled(folder, classifier)
@@ -83,7 +83,7 @@ def _show(measured: list[FormatMeasurement], picture: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from vision.format_table import table_rows
+    from vision.exporting.measured_table import table_rows
 
     head, *rows = table_rows(measured)
     table = Table(*head, box=None)

@@ -48,7 +48,7 @@ class Bundle:
     def calibration(self, preprocessing: Preprocessing, folder: Path | None) -> NDArray[np.uint8] | None:
         """Training images (N, H, W, 3), uint8, for int8: those of the folder, else the version's own."""
         from vision.compression.compress import draw_calibration
-        from vision.export_images import CALIBRATION_IMAGES, read_calibration
+        from vision.exporting.images import CALIBRATION_IMAGES, read_calibration
 
         if folder is not None:
             return read_calibration(folder, preprocessing)

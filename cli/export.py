@@ -16,7 +16,7 @@ from cli.output import fail, show_json
 from vision.errors import ConfigError, one_of
 
 if TYPE_CHECKING:
-    from vision.checked_export import Exported
+    from vision.exporting.checked import Exported
 
 ALL = "all"
 
@@ -58,10 +58,10 @@ def _exports(
 ) -> Iterator[dict[str, Any]]:
     """A row a format, as soon as it is made. What the converters print goes to standard error."""
     with redirect_stdout(sys.stderr):
-        from vision.checked_export import export_checked
-        from vision.export_files import ExportSkipped
-        from vision.export_formats import keras_original
-        from vision.export_images import parity_images
+        from vision.exporting.checked import export_checked
+        from vision.exporting.files import ExportSkipped
+        from vision.exporting.formats import keras_original
+        from vision.exporting.images import parity_images
 
         classifier = keras_original(source.folder)
         pixels = parity_images(source.folder, classifier.preprocessing)
@@ -102,7 +102,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _chosen(formats: Sequence[str]) -> list[str]:
-    from vision.export_formats import FORMATS
+    from vision.exporting.formats import FORMATS
 
     for name in formats:
         if name not in (*FORMATS, ALL):

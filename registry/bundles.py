@@ -73,7 +73,7 @@ def load_bundle(folder: Path) -> ImageClassifier:
 
 def _check_conversion(classifier: ImageClassifier, network: ImageClassifier, folder: Path) -> None:
     """On the golden images; in fewer bits than 32 on those that are like the training's."""
-    from vision.parity import check_parity  # no service needs it
+    from vision.exporting.parity import check_parity  # no service needs it
 
     is_exact = classifier.runtime.precision == "float32"
     parity = check_parity(network, classifier.runtime, golden_pixels(folder, only_samples=not is_exact))

@@ -12,9 +12,9 @@ The files in the order in which an image meets them:
     -> uncertainty/ -> metrics, intervals, resampling, curves, right_answers, class_scores -> evaluation
     -> cross_validation/, slices and its files, mcnemar -> paired, robustness/ -> evidence/
     -> explanation/ -> report/
-    -> export -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
+    -> exporting/ -> compression/ -> runtimes/ -> golden -> bundle -> comparison -> promotion
 
-`section`, `config`, `data_config`, `quality_config` and `model_config` hold the schema of the YAML,
+`section`, `config` and those whose names end in `_config` hold the schema of the YAML,
 `config_file` reads it, `errors` is the exception tree, `parallel` runs one function over many images,
 `file_lock` keeps two runs apart.
 """

@@ -18,7 +18,7 @@ from registry.versions import register_version
 from registry.workspace import Workspace
 from tests.registry import fake_classifier
 from vision.classifier import ImageClassifier
-from vision.export_formats import FORMATS
+from vision.exporting.formats import FORMATS
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
 

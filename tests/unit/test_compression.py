@@ -11,7 +11,7 @@ from vision.bundle import seal
 from vision.classifier import ImageClassifier
 from vision.compression.candidates import convert
 from vision.errors import BundleError, DataError
-from vision.export import EXPORTERS
+from vision.exporting.converters import EXPORTERS
 from vision.golden import EXPECTED, FOLDER, check_golden, write_golden
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime

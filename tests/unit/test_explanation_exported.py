@@ -15,7 +15,7 @@ import pytest
 from vision.classifier import ImageClassifier
 from vision.compression.candidates import convert
 from vision.explanation import METHODS, activation_maps
-from vision.export import mark_features
+from vision.exporting.converters import mark_features
 from vision.preprocessing import Preprocessing
 from vision.runtimes import SplitModel
 from vision.runtimes.keras_runtime import KerasRuntime

@@ -16,13 +16,13 @@ from PIL import Image
 from models import ARCHITECTURES
 from tests.registry import fake_classifier
 from vision.bundle import DESCRIPTION, atomic_folder, open_bundle, seal
-from vision.checked_export import Exported, export_checked
 from vision.classifier import ImageClassifier
 from vision.decoding import Pixels
 from vision.errors import BundleError, DataError
-from vision.export_files import ExportSkipped
-from vision.export_formats import FORMATS, NETWORK, keras_original
-from vision.export_images import NOISE_IMAGES, parity_images, read_calibration
+from vision.exporting.checked import Exported, export_checked
+from vision.exporting.files import ExportSkipped
+from vision.exporting.formats import FORMATS, NETWORK, keras_original
+from vision.exporting.images import NOISE_IMAGES, parity_images, read_calibration
 from vision.golden import hostile_images, write_golden
 from vision.preprocessing import Preprocessing
 from vision.runtimes import RUNTIMES

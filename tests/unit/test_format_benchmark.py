@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from models import ARCHITECTURES
-from vision import checked_export, format_benchmark
 from vision.classifier import ImageClassifier
-from vision.export_formats import FORMATS
-from vision.format_benchmark import FormatMeasurement, measure_formats
-from vision.format_table import HEAD, table_rows, write_picture
+from vision.exporting import checked, measuring
+from vision.exporting.formats import FORMATS
+from vision.exporting.measured_table import HEAD, table_rows, write_picture
+from vision.exporting.measuring import FormatMeasurement, measure_formats
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
@@ -39,9 +39,9 @@ def few_formats(monkeypatch):
         "litert_int8": FORMATS["litert_int8"],
         "broken": replace(FORMATS["onnx"], export=refuse),
     }
-    for module in (format_benchmark, checked_export):
+    for module in (measuring, checked):
         monkeypatch.setattr(module, "FORMATS", formats)
-    monkeypatch.setattr(format_benchmark, "ROUNDS", 2)
+    monkeypatch.setattr(measuring, "ROUNDS", 2)
 
 
 def test_formats_are_measured_side_by_side(classifier, few_formats, tmp_path):

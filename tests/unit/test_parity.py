@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.unit.simulated_answers import TableRuntime, classifier_of, images_of
-from vision.parity import BFLOAT16, FLOAT32, INT8, Parity, Tolerance, check_parity
+from vision.exporting.parity import BFLOAT16, FLOAT32, INT8, Parity, Tolerance, check_parity
 
 # Probabilities 1/2, 1/2, then 3/4, 1/4.
 LOGITS = np.log(np.array([[1, 1], [3, 1]], np.float32))

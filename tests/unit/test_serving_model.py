@@ -19,12 +19,12 @@ from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tests.unit.simulated_answers import classifier_of
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError, ConfigError, ImageError
+from vision.exporting.serving_model import WARMUP_FILE, export_serving_model, to_probabilities
+from vision.exporting.serving_pixels import jpeg_orientation, preprocess
 from vision.golden import hostile_images
 from vision.preprocessing import Preprocessing
 from vision.runtimes import load_runtime
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.serving_model import WARMUP_FILE, export_serving_model, to_probabilities
-from vision.serving_pixels import jpeg_orientation, preprocess
 
 SIDE, NAMES = 32, ("a", "b", "ç")
 HOSTILE = hostile_images()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from vision.classifier import ImageClassifier
 from vision.compression.conversions import CONVERSIONS, Conversion, Limit, Material
 from vision.errors import DataError
-from vision.export import export_saved_model, mark_features
+from vision.exporting.converters import export_saved_model, mark_features
 from vision.runtimes import SplitModel
 from vision.runtimes.keras_runtime import KerasRuntime
 

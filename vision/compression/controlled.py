@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.export import whole_ranges
+from vision.exporting.converters import whole_ranges
 from vision.right_answers import right_images
 from vision.runtimes.openvino_runtime import MAX_BATCH, OpenVINORuntime
 

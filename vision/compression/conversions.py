@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.compression_config import CompressConfig
-from vision.export import to_litert, to_openvino
+from vision.exporting.converters import to_litert, to_openvino
 
 if TYPE_CHECKING:
     from vision.classifier import ImageClassifier

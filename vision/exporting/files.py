@@ -1,4 +1,4 @@
-"""What writes each format of vision/export_formats.py: a Keras classifier as files in an empty folder.
+"""What writes each format of vision/exporting/formats.py: a Keras classifier as files in an empty folder.
 
 An exporter takes the classifier, the folder and calibration images (N, H, W, 3), uint8 0..255, which int8
 alone looks at, and returns the path that a user hands on.
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vision.classifier import ImageClassifier
 from vision.errors import SightlineError
-from vision.export import export_saved_model, to_onnx
+from vision.exporting.converters import export_saved_model, to_onnx
 from vision.runtimes import Runtime
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def open_h5(folder: Path) -> Runtime:
 
 def export_serving(classifier: ImageClassifier, folder: Path, _: Calibration = None) -> Path:
     """The folder that TensorFlow Serving is given, of one version."""
-    from vision.serving_model import export_serving_model
+    from vision.exporting.serving_model import export_serving_model
 
     export_serving_model(classifier, folder)
     return folder

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from vision.bundle import atomic_folder, seal
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
-from vision.export_files import Calibration, ExportSkipped
-from vision.export_formats import FORMATS, Format
-from vision.parity import Parity, check_parity
+from vision.exporting.files import Calibration, ExportSkipped
+from vision.exporting.formats import FORMATS, Format
+from vision.exporting.parity import Parity, check_parity
 from vision.runtimes import Logits
 
 

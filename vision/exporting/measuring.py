@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from vision.checked_export import export_checked
 from vision.classifier import ImageClassifier
-from vision.export_formats import FORMATS
+from vision.exporting.checked import export_checked
+from vision.exporting.formats import FORMATS
 from vision.metrics import measure
 from vision.prepared import LabelledImages
 from vision.runtimes import Runtime
@@ -150,7 +150,7 @@ def _with_times(row: FormatMeasurement, times: _Times, folder: Path) -> FormatMe
 
 def _fresh_process(folder: Path) -> dict[str, float]:
     """Memory and seconds of a new process that loads the export and answers; none where it cannot."""
-    command = [sys.executable, "-m", "vision.fresh_process", str(folder)]
+    command = [sys.executable, "-m", "vision.exporting.fresh_process", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=MEMORY_TIMEOUT, check=False)
     if done.returncode:
         return {}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vision.format_benchmark import FormatMeasurement
+from vision.exporting.measuring import FormatMeasurement
 from vision.report.plots import COLOURS, INK, describe, new_figure, plain_axes
 
 HEAD = ("format", "MB", "accuracy", "p50 ms", "p99 ms", "images/s", "memory MB", "start s", "")

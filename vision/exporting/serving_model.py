@@ -18,9 +18,9 @@ import keras
 import tensorflow as tf
 
 from vision.classifier import ImageClassifier
+from vision.exporting.serving_pixels import check_graph_can, preprocess
 from vision.golden import hostile_images
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.serving_pixels import check_graph_can, preprocess
 
 VERSION = 1
 WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"

@@ -14,8 +14,8 @@ from pathlib import Path
 from vision.bundle import DESCRIPTION, open_bundle
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
-from vision.export import to_litert, to_onnx, to_openvino
-from vision.export_files import (
+from vision.exporting.converters import to_litert, to_onnx, to_openvino
+from vision.exporting.files import (
     H5_FILE,
     KERAS_FILE,
     ONNX_FILE,
