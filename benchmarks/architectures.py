@@ -41,7 +41,10 @@ CONFIG = TrainConfig(
 
 def main() -> None:
     validation, train = divided(read_cifar10("train"), VALIDATION_IMAGES)
-    rows = [_row(name, train, validation) for name in ARCHITECTURES]
+    rows = []
+    for name in ARCHITECTURES:
+        rows.append(_row(name, train, validation))
+        print(f"{len(rows)} of {len(ARCHITECTURES)}:", *rows[-1], flush=True)
     head = (
         "architecture",
         "parameters, M",

@@ -83,13 +83,14 @@ def _show(measured: list[FormatMeasurement], picture: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from vision.exporting.measured_table import table_rows
+    from vision.exporting.measured_table import failures, table_rows
 
     head, *rows = table_rows(measured)
-    table = Table(*head, box=None)
-    for column in table.columns[1:-1]:
-        column.justify = "right"
+    table = Table(box=None)
+    for number, title in enumerate(head):
+        table.add_column(title, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     Console(soft_wrap=True).print(table)
-    typer.echo(f"picture: {picture}")
+    for line in (*failures(measured), f"picture: {picture}"):
+        typer.echo(line)

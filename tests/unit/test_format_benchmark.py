@@ -11,7 +11,7 @@ from models import ARCHITECTURES
 from vision.classifier import ImageClassifier
 from vision.exporting import checked, measuring
 from vision.exporting.formats import FORMATS
-from vision.exporting.measured_table import HEAD, table_rows, write_picture
+from vision.exporting.measured_table import HEAD, failures, table_rows, write_picture
 from vision.exporting.measuring import FormatMeasurement, measure_formats
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
@@ -72,10 +72,10 @@ ROWS = [
 
 
 def test_table_of_what_was_measured_and_what_failed():
-    head, measured, failed = table_rows(ROWS)
-    assert head == HEAD
-    assert measured == ("onnx", "1.50", "0.9123", "1.23", "5.00", "432", "70", "0.3", "")
-    assert failed == ("tensorrt", *7 * ("–",), "trtexec was not found")
+    assert table_rows(ROWS) == [HEAD, ("onnx", "1.50", "0.9123", "1.23", "5.00", "432", "70", "0.3")]
+    assert failures(ROWS) == ["tensorrt: trtexec was not found"]
+    unknown = ROWS[0].model_copy(update={"accuracy": None, "memory_mb": None, "start_s": None})
+    assert table_rows([unknown])[1] == ("onnx", "1.50", "–", "1.23", "5.00", "432", "–", "–")
 
 
 def test_picture_is_a_png(tmp_path: Path):

@@ -33,7 +33,8 @@ class FormatMeasurement(BaseModel):
 
     `p50_ms` and `p99_ms` are of one image, `images_per_second` of batches of 32; `memory_mb` is what a
     fresh process holds that opened the export and answered once, `start_s` what that took it, with imports.
-    `accuracy`, 0..1, is None where no labelled images were given.
+    `accuracy`, 0..1, is None where no labelled images were given; the last two are of h5, which needs code
+    besides its file to be opened.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,8 +46,8 @@ class FormatMeasurement(BaseModel):
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     images_per_second: float = 0.0
-    memory_mb: float = 0.0
-    start_s: float = 0.0
+    memory_mb: float | None = None
+    start_s: float | None = None
     failure: str = ""
 
 
