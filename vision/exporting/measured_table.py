@@ -52,7 +52,7 @@ def write_picture(measured: Sequence[FormatMeasurement], path: Path) -> None:
 
 
 def _label(value: float) -> str:
-    """Three digits; "–" of what is not known."""
+    """Three digits; a dash for what is not known."""
     if not value:
         return "–"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -152,7 +152,7 @@ def describe_choice(table: CompressionTable) -> str:
     network = after.title or "The trained network"
     return (
         f"{network[0].upper()}{network[1:]} in {after.precision.replace('_', ', ')} serves:"
-        f" {before.latency_ms / after.latency_ms:.1f} times as fast for one image as Keras and"
-        f" {before.size_bytes / after.size_bytes:.1f} times as small; on validation images it lost"
+        f" {before.latency_ms / after.latency_ms:.3g} times as fast for one image as Keras and"
+        f" {before.size_bytes / after.size_bytes:.3g} times as small; on validation images it lost"
         f" {after.accuracy_drop_points:.2f} points of accuracy, at most {after.highest_drop_points:.2f}."
     )
