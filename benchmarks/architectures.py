@@ -25,7 +25,7 @@ from vision.training.fit import fit_model
 from vision.training.network import build_network
 from vision.training_config import TrainConfig
 
-BUDGET_SECONDS = 30
+BUDGET_SECONDS = 20
 SIDE = 224  # of parameters, work and latency
 CIFAR_SIDE = 32
 VALIDATION_IMAGES = 5000  # of the training images; the test images are not touched
