@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -12,8 +14,10 @@ import numpy as np
 
 from benchmarks.cifar10_arrays import divided, read_cifar10
 from benchmarks.record import table, write_section
+from benchmarks.runs import KEPT
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
+from vision.bundle import write_atomically
 from vision.classifier import ImageClassifier
 from vision.compression.latency import paired_latency_ms
 from vision.exporting.converters import EXPORTERS, export_saved_model
@@ -26,6 +30,7 @@ from vision.training.network import build_network
 from vision.training_config import TrainConfig
 
 BUDGET_SECONDS = 20
+FINISHED = KEPT / "architectures.json"
 SIDE = 224  # of parameters, work and latency
 CIFAR_SIDE = 32
 VALIDATION_IMAGES = 5000  # of the training images; the test images are not touched
@@ -41,10 +46,12 @@ CONFIG = TrainConfig(
 
 def main() -> None:
     validation, train = divided(read_cifar10("train"), VALIDATION_IMAGES)
-    rows = []
+    rows = _remembered()
     for name in ARCHITECTURES:
-        rows.append(_row(name, train, validation))
-        print(f"{len(rows)} of {len(ARCHITECTURES)}:", *rows[-1], flush=True)
+        if name not in rows:
+            rows[name] = _row(name, train, validation)
+            write_atomically(FINISHED, json.dumps(rows))
+            print(f"{len(rows)} of {len(ARCHITECTURES)}:", *rows[name], flush=True)
     head = (
         "architecture",
         "parameters, M",
@@ -54,11 +61,17 @@ def main() -> None:
         "images seen",
         "accuracy",
     )
-    best_first = sorted(rows, key=lambda row: str(row[-1]), reverse=True)
+    best_first = sorted(rows.values(), key=lambda row: str(row[-1]), reverse=True)
     write_section("architectures", table(head, best_first))
+    FINISHED.unlink()
 
 
-def _row(name: str, train: LabelledImages, validation: LabelledImages) -> tuple[object, ...]:
+def _remembered() -> dict[str, Sequence[object]]:
+    """The rows of a run that was stopped: all of them take most of an hour."""
+    return json.loads(FINISHED.read_text()) if FINISHED.is_file() else {}
+
+
+def _row(name: str, train: LabelledImages, validation: LabelledImages) -> Sequence[object]:
     keras.utils.set_random_seed(1)
     network = ARCHITECTURES[name].build((SIDE, SIDE, 3), 1000)
     parameters, work, latency = network.count_params(), flops(network), _latency_ms(network)
