@@ -21,6 +21,8 @@ from vision.errors import BundleError
 
 SCHEMA_VERSION = 1
 DESCRIPTION = "bundle.json"
+# In a registered bundle the folder, itself sealed, of the Keras classifier that was converted.
+NETWORK = "network"
 
 
 def sha256_file(path: Path) -> str:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:  # pandas is half a second that the service need not wait for
 FOLDER = "golden"
 SAMPLES = 8
 EXPECTED = "expected.npz"
-SAMPLE = "sample_"  # begins the names of images of the data set
 # libjpeg builds round the inverse DCT differently: one or two steps of 255 after resizing.
 PIXEL_TOLERANCE = 2
 # Float kernels agree to 5e-5; an int8 model may move by a quantum where the instruction set differs.
@@ -61,7 +60,7 @@ def choose_samples(manifest: Manifest) -> dict[str, bytes]:
     paths = manifest.table["path"].to_list()
     spread = np.unique(np.linspace(0, len(paths) - 1, SAMPLES).astype(int)).tolist() if paths else []
     return {
-        f"{SAMPLE}{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
+        f"sample_{number}{Path(paths[row]).suffix.lower()}": manifest.read(paths[row])
         for number, row in enumerate(spread)
     }
 
@@ -93,13 +92,11 @@ def check_golden(classifier: ImageClassifier, folder: Path) -> None:
     _compare("probabilities", answers, probabilities, names, PROBABILITY_TOLERANCE, folder)
 
 
-def golden_pixels(folder: Path, *, only_samples: bool = False) -> NDArray[np.uint8]:
-    """Pixels (N, H, W, 3) of a bundle's golden images; only of the data set's own, where there are any."""
+def golden_pixels(folder: Path) -> NDArray[np.uint8]:
+    """Pixels (N, H, W, 3) of a bundle's golden images."""
     with np.load(folder / FOLDER / EXPECTED, allow_pickle=False) as expected:
-        names, pixels = expected["names"], expected["pixels"]
-    is_sample = np.char.startswith(names, SAMPLE)
-    chosen: NDArray[np.uint8] = pixels[is_sample] if only_samples and is_sample.any() else pixels
-    return chosen
+        pixels: NDArray[np.uint8] = expected["pixels"]
+    return pixels
 
 
 def _compare(

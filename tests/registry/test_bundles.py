@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry.bundles import NETWORK, load_bundle, store_bundle, write_bundle
+from registry.bundles import load_bundle, store_bundle, write_bundle
 from registry.pointer import bundle_path
 from registry.workspace import Workspace
 from tests.registry import fake_classifier as fake
-from vision.bundle import bundle_digest, seal
+from vision.bundle import NETWORK, bundle_digest, seal
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
 

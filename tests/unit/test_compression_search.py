@@ -17,6 +17,7 @@ from vision.compression.variants import Variants, student_name
 from vision.compression_config import CompressConfig, DistilConfig, PruneConfig
 from vision.config import CalibrateConfig
 from vision.errors import DataError
+from vision.exporting.parity import Parity
 from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
@@ -31,6 +32,12 @@ IMAGE_SET = LabelledImages(IMAGES, LABELS)
 DATA = CompressionData(IMAGE_SET, IMAGE_SET, IMAGES, AugmentationPolicy(), seed=1)
 ONE_EPOCH = TrainConfig(epochs=1, batch_size=8)
 STUDENT = ModelConfig(name="residual", options={"filters": 8, "stages": 1})
+
+# Of what is 0.3 away on average: int8 may not be.
+OFF = {
+    precision: Parity(largest_difference=0, mean_difference=mean, same_answer=1, judged="mean", tolerance=0.1)
+    for precision, mean in (("float32", 0.0), ("int8", 0.3))
+}
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +130,12 @@ def test_bfloat16_and_controlled_int8_answer_as_the_original(original):
         assert isinstance(outcome, Candidate), outcome
         answers = outcome.classifier.with_temperature(1).predict(IMAGES)
         assert np.abs(answers - original.predict(IMAGES)).max() < 0.05
+
+
+def test_a_conversion_that_answers_otherwise_is_no_candidate(original, monkeypatch):
+    monkeypatch.setattr(
+        search_module, "compare_answers", lambda expected, received, precision: OFF[precision]
+    )
+    exact, int8 = tried(original)
+    assert isinstance(exact, Candidate)
+    assert "mean difference" in int8.reason and "0.3, at most 0.1 is allowed in int8" in int8.reason

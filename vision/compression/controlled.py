@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.exporting.converters import whole_ranges
+from vision.exporting.converters import batch_of_one, whole_ranges
 from vision.right_answers import right_images
 from vision.runtimes.openvino_runtime import MAX_BATCH, OpenVINORuntime
 
@@ -28,8 +28,8 @@ def quantise_within(saved_model: Path, calibration: NDArray[np.uint8], limit: Li
     images = limit.validation.images
     quantised = nncf.quantize_with_accuracy_control(
         ov.convert_model(str(saved_model)),
-        nncf.Dataset(calibration, _batch_of_one),
-        nncf.Dataset(range(len(images)), lambda row: _batch_of_one(images[row])),
+        nncf.Dataset(calibration, batch_of_one),
+        nncf.Dataset(range(len(images)), lambda row: batch_of_one(images[row])),
         lambda compiled, rows: _accuracy(compiled, limit, rows),
         max_drop=limit.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
@@ -49,7 +49,3 @@ def _accuracy(compiled: Any, limit: Limit, rows: Iterable[int]) -> tuple[float, 
         limit.validation.labels[places], probabilities, thresholds=limit.classifier.thresholds
     )
     return float(right.mean()), right.astype(float).tolist()
-
-
-def _batch_of_one(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return image[None].astype(np.float32)

@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 from rich.console import Console
 
 from vision.calibration import calibrate_probabilities
-from vision.classifier import ImageClassifier
+from vision.classifier import ImageClassifier, Probabilities
 from vision.compression.candidate import Candidate, Failure, Place
 from vision.compression.conversions import conversions
 from vision.compression.data import CompressionData
@@ -17,6 +17,8 @@ from vision.compression.latency import paired_latency_ms
 from vision.compression.variants import Variants
 from vision.compression_config import CompressConfig
 from vision.config import CalibrateConfig
+from vision.errors import BundleError
+from vision.exporting.parity import compare_answers
 from vision.intervals import estimate_differences
 from vision.metrics import measure
 
@@ -38,6 +40,7 @@ class Search:
         self._original, self._data, self._config, self._calibrate = original, data, config, calibrate
         self._before = original.predict(data.validation.images)
         self._conversions = {str(conversion): conversion for conversion in conversions(config)}
+        self._expected: dict[tuple[str, float], Probabilities] = {}
         self._tried: dict[Place, Candidate | Failure] = {}
         self._reference: ImageClassifier | None = None
 
@@ -90,6 +93,7 @@ class Search:
         """Judged as it would serve: with probabilities and thresholds of its own."""
         images, labels = self._data.validation.images, self._data.validation.labels
         logits = converted.logits(images)
+        self._check_parity(place, network, network.to_probabilities(logits), converted.runtime.precision)
         classifier = calibrate_probabilities(converted, logits, labels, self._calibrate, seed=self._data.seed)
         after, thresholds = classifier.to_probabilities(logits), classifier.thresholds
         gains = estimate_differences(
@@ -100,6 +104,24 @@ class Search:
         own, others = paired_latency_ms([classifier, self._reference], images[:1])
         accuracy = measure("accuracy", labels, after, thresholds=thresholds)
         return Candidate(place, classifier, network, accuracy, gains["accuracy"], slowness=own / others)
+
+    def _check_parity(
+        self, place: Place, network: ImageClassifier, received: Probabilities, precision: str
+    ) -> None:
+        """BundleError where the conversion does not answer as its network: it is no candidate, however right.
+
+        Here and not at registration, where few images would decide what only many can: fewer bits are judged
+        by their mean.
+        """
+        key = place.student, place.pruned
+        if key not in self._expected:
+            self._expected[key] = network.predict(self._data.validation.images)
+        parity = compare_answers(self._expected[key], received, precision=precision)
+        if not parity.ok:
+            raise BundleError(
+                f"the {parity.judged} difference of its probabilities from the network's is"
+                f" {parity.difference:.3g}, at most {parity.tolerance:g} is allowed in {precision}"
+            )
 
     def _say(self, outcome: Candidate | Failure, *, goal: int, seconds: float) -> None:
         done, limit = len(self._tried), 60 * self._config.minutes

@@ -53,7 +53,7 @@ def to_litert(saved_model: Path, calibration: NDArray[np.uint8] | None = None) -
     if calibration is None:
         return LiteRTRuntime(converter.convert(), "float32")
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([_batch_of_one(image)] for image in calibration)
+    converter.representative_dataset = lambda: ([batch_of_one(image)] for image in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     return LiteRTRuntime(converter.convert(), "int8")
 
@@ -69,7 +69,7 @@ def to_openvino(saved_model: Path, calibration: NDArray[np.uint8] | None = None)
         return OpenVINORuntime(model, "float32")
     import nncf
 
-    samples = nncf.Dataset([_batch_of_one(image) for image in calibration])
+    samples = nncf.Dataset([batch_of_one(image) for image in calibration])
     quantised = nncf.quantize(
         model, samples, subset_size=len(calibration), advanced_parameters=whole_ranges()
     )
@@ -166,7 +166,7 @@ def _likeness(features: NDArray[np.float32], expected: NDArray[np.float32]) -> f
     return float(np.corrcoef(features.ravel(), expected.ravel())[0, 1])
 
 
-def _batch_of_one(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+def batch_of_one(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return image[None].astype(np.float32)
 
 

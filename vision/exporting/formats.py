@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from vision.bundle import DESCRIPTION, open_bundle
+from vision.bundle import DESCRIPTION, NETWORK, open_bundle
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
 from vision.exporting.converters import to_litert, to_onnx, to_openvino
@@ -30,7 +30,6 @@ from vision.exporting.files import (
 )
 from vision.runtimes import Runtime, load_runtime
 
-NETWORK = "network"  # as registry.bundles has it
 LITERT_FILE, OPENVINO_FILE = "model.tflite", "model.xml"
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vision.classifier import ImageClassifier
 from vision.errors import DataError
-from vision.golden import EXPECTED, FOLDER, hostile_images
+from vision.golden import FOLDER, golden_pixels, hostile_images
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.sources.class_folders import EXTENSIONS
@@ -59,10 +59,8 @@ def parity_images(bundle: Path, preprocessing: Preprocessing) -> NDArray[np.uint
     noise = np.random.default_rng(0).integers(
         0, 256, (NOISE_IMAGES, *preprocessing.image_size, 3), dtype=np.uint8
     )
-    golden = bundle / FOLDER / EXPECTED
-    if golden.is_file():
-        with np.load(golden, allow_pickle=False) as expected:
-            return np.concatenate([expected["pixels"], noise])
+    if (bundle / FOLDER).is_dir():
+        return np.concatenate([golden_pixels(bundle), noise])
     return np.concatenate([[preprocessing.apply(data) for data in hostile_images().values()], noise])
 
 

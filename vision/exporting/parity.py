@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from vision.classifier import ImageClassifier
+from vision.classifier import ImageClassifier, Probabilities
 from vision.runtimes import Runtime
 
 Judged = Literal["largest", "mean"]
@@ -66,10 +66,14 @@ def check_parity(reference: ImageClassifier, runtime: Runtime, pixels: NDArray[n
 
     `pixels` (N, H, W, 3), uint8 0..255, N >= 1. The runtime's precision decides the tolerance.
     """
-    expected = reference.predict(pixels)
     received = reference.with_runtime(runtime).predict(pixels)
+    return compare_answers(reference.predict(pixels), received, precision=runtime.precision)
+
+
+def compare_answers(expected: Probabilities, received: Probabilities, *, precision: str) -> Parity:
+    """The same of probabilities (N, K) that are there already."""
     differences = np.abs(received - expected).max(axis=1)
-    judged, tolerance = TOLERANCES.get(runtime.precision, INT8)
+    judged, tolerance = TOLERANCES.get(precision, INT8)
     return Parity(
         largest_difference=float(differences.max()),
         mean_difference=float(differences.mean()),
