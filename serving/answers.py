@@ -18,9 +18,11 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 503: "
 class RequestError(Exception):
     """A request that is answered with an error: HTTP status, code for programs, message for people."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(
+        self, status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.headers = status, code, message, dict(headers or {})
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -32,7 +34,9 @@ def error_response(request: Request, refusal: RequestError) -> Response:
     """The error; it ends the connection where the rest of the body has no known end."""
     endless = "transfer-encoding" in request.headers
     content = {"error": {"code": refusal.code, "message": refusal.message}}
-    return json_response(content, refusal.status, {"connection": "close"} if endless else None)
+    return json_response(
+        content, refusal.status, refusal.headers | ({"connection": "close"} if endless else {})
+    )
 
 
 def named_classes(classifier: ImageClassifier, probabilities: Probabilities) -> list[str]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from registry.bundles import load_bundle
 from registry.pointer import MAKE_CHAMPION, ChampionPointer, bundle_path, read_pointer
@@ -23,6 +23,8 @@ from vision.errors import BundleError, ConfigError, NoChampion, SightlineError
 
 logger = logging.getLogger("sightline.champion")
 
+Arm = Literal["champion", "challenger", "shadow"]
+
 
 @dataclass(frozen=True)
 class Served:
@@ -30,6 +32,7 @@ class Served:
 
     pointer: ChampionPointer
     classifier: ImageClassifier
+    arm: Arm = "champion"
 
 
 class Source(Protocol):

@@ -41,11 +41,11 @@ class Edge:
             refusal = self._reason(scope, answer.replaced_status)
             await error_response(Request(scope), refusal)(scope, receive, answer.send)
         if scope["path"] == CLASSIFY:
-            self.api.state.engine.metrics.count_request(answer.status)
+            self.api.state.engine.metrics.count_request(CLASSIFY, answer.status)
 
     def _reason(self, scope: Scope, status: int) -> RequestError:
         if scope["path"] == "/readyz":
-            return RequestError(503, "not_ready", self.api.state.engine.champion.reason)
+            return RequestError(503, "not_ready", self.api.state.engine.fleet.reason)
         if status == 500:
             return RequestError(500, "internal_error", "a fault of the service: its log says which")
         code, path = CODES.get(status, "error"), scope["path"][:100]

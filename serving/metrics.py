@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from registry.pointer import ChampionPointer
+from serving.champion import Served
+from serving.classified import Classified
 
 # The class_name of images without any label: what the manifest says of them too, so no class is called that.
 NO_LABEL = ""
@@ -22,7 +23,7 @@ class Metrics:
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
-            "sightline_requests", "Answers of /v1/classify", ["status"], registry=registry
+            "sightline_requests", "Answers of the API", ["route", "status"], registry=registry
         )
         self._latency = Histogram(
             "sightline_latency_seconds",
@@ -31,39 +32,67 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         )
-        self._phases = {name: self._latency.labels(name) for name in ("decode", "infer", "total")}
+        self._phases = {name: self._latency.labels(name) for name in ("queue", "decode", "infer", "total")}
         self._predictions = Counter(
             "sightline_predictions",
             "Images by predicted class; multi-label: by each label present, empty where none is",
-            ["model", "version", "class_name"],
+            ["model", "version", "arm", "class_name"],
+            registry=registry,
+        )
+        self._confidence = Histogram(
+            "sightline_confidence",
+            "Probability of the likeliest class",
+            ["model", "version"],
+            buckets=[tenth / 10 for tenth in range(1, 11)],
+            registry=registry,
+        )
+        self._abstained = Counter(
+            "sightline_abstained", "Images for a person to look at", ["model", "version"], registry=registry
+        )
+        self._cache = Counter("sightline_cache", "Questions to the cache", ["result"], registry=registry)
+        self._events = Counter(
+            "sightline_events",
+            "What happened besides, by name (docs/serving.md)",
+            ["event"],
             registry=registry,
         )
         self._served = Gauge(
             "sightline_served_version",
             "The version that answers",
-            ["model"],
+            ["model", "arm"],
             registry=registry,
             multiprocess_mode="livemostrecent",
         )
         self._failures = Counter(
-            "sightline_load_failures", "Champions that could not be loaded", ["model"], registry=registry
+            "sightline_load_failures", "Versions that could not be loaded", ["model"], registry=registry
         )
 
-    def count_request(self, status: int) -> None:
-        self._requests.labels(status).inc()
+    def count_request(self, route: str, status: int) -> None:
+        self._requests.labels(route, status).inc()
 
-    def count_prediction(self, pointer: ChampionPointer, names: Sequence[str]) -> None:
+    def count(self, event: str, amount: float = 1) -> None:
+        """One of a few names, never one that a client chose: each is a time series for ever."""
+        self._events.labels(event).inc(amount)
+
+    def classified(self, answer: Classified, data: bytes) -> None:
         """Counts one image, under each class that its answer names."""
-        for name in names or (NO_LABEL,):
-            self._predictions.labels(pointer.model, pointer.version, name).inc()
+        served, judgement = answer.served, answer.judgement
+        version = (served.pointer.model, served.pointer.version)
+        for name in answer.names or (NO_LABEL,):
+            self._predictions.labels(*version, served.arm, name).inc()
+        self._confidence.labels(*version).observe(float(judgement.probabilities.max()))
+        self._abstained.labels(*version).inc(int(judgement.abstains[0]))
+
+    def asked_cache(self, *, known: bool) -> None:
+        self._cache.labels("hit" if known else "miss").inc()
 
     def observe(self, seconds: dict[str, float]) -> None:
-        """Seconds by phase: decode, infer, total."""
+        """Seconds by phase: queue, decode, infer, total."""
         for phase, value in seconds.items():
             self._phases[phase].observe(value)
 
-    def serves(self, pointer: ChampionPointer) -> None:
-        self._served.labels(pointer.model).set(pointer.version)
+    def serves(self, served: Served) -> None:
+        self._served.labels(served.pointer.model, served.arm).set(served.pointer.version)
 
     def failed(self, pointer: ChampionPointer) -> None:
         self._failures.labels(pointer.model).inc()

@@ -16,6 +16,7 @@ from vision.preprocessing import Preprocessing
 ROOT = Path(__file__).resolve().parents[1]
 CODE = (
     "serving/*.py",
+    "serving/routes/*.py",
     "registry/__init__.py",
     "registry/bundles.py",
     "registry/pointer.py",
@@ -29,6 +30,7 @@ CODE = (
     "vision/golden.py",
     "vision/image_array.py",
     "vision/preprocessing.py",
+    "vision/resizing.py",
     "vision/task.py",
     "vision/runtimes/__init__.py",
     "vision/runtimes/litert_graph.py",
@@ -41,6 +43,7 @@ CODE = (
 # These build Bentos; they do not run in one.
 BUILDERS = ("build.py", "packing.py")
 LIBRARIES = (
+    "cykooz-resizer",
     "fastapi",
     "httptools",
     "numpy",

@@ -21,8 +21,9 @@ class LabelProbability(ClassProbability):
 
 
 class Milliseconds(Described):
-    """`total` runs from the complete request to the answer: decode, infer and waiting for a thread."""
+    """`total` runs from the complete request to the answer; `queue` of it was waiting for a thread."""
 
+    queue: float = Field(ge=0, examples=[0.08])
     decode: float = Field(ge=0, examples=[0.61])
     infer: float = Field(ge=0, examples=[0.42])
     total: float = Field(ge=0, examples=[1.2])
@@ -50,8 +51,13 @@ class ClassUncertainty(Uncertainty):
 class Answer(Described):
     """What every answer says."""
 
+    id: str = Field(description="of this prediction: feedback names it", examples=["9b1d..."])
     model: str = Field(examples=["digits"])
     version: int = Field(ge=1, examples=[3])
+    arm: Literal["champion", "challenger"] = Field(
+        description="which of the versions that share the requests"
+    )
+    cached: bool = Field(description="the same image had been answered by the same version before")
     milliseconds: Milliseconds
 
 
@@ -109,6 +115,7 @@ ERRORS = {
         "too_many_pixels": "more pixels than the model's preprocessing allows",
     },
     415: {"unsupported_type": "neither multipart/form-data, image/*, application/octet-stream nor JSON"},
+    429: {"overloaded": "too many requests wait already; Retry-After says for how many seconds to wait"},
     500: {"internal_error": "a fault of the service; the log has it"},
     504: {"timeout": "no thread was free, or done, within SIGHTLINE_ANSWER_SECONDS"},
     503: {"not_ready": "no champion is loaded; the message has the command that makes one"},

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 import bentoml
 
 from registry.workspace import Workspace
-from serving.api import Engine, app
+from serving.api import app
 from serving.champion import Champion, RegistrySource, Source
 from serving.edge import Edge
 from serving.embedded import EmbeddedSource
+from serving.engine import Engine
+from serving.fleet import Fleet
 from serving.metrics import Metrics
 from serving.settings import Settings
+from serving.workers import Workers
 from vision.errors import ConfigError
 
 # Our own limits (settings.py) answer long before BentoML's, whose answer has another shape.
@@ -34,24 +35,27 @@ class Sightline:
     def __init__(self) -> None:
         settings = Settings.from_environment()
         metrics = Metrics()
-        self._champion = Champion(
+        champion = Champion(
             choose_source(settings),
             poll_seconds=settings.poll_seconds,
             retry_seconds=settings.retry_seconds,
-            on_swap=lambda served: metrics.serves(served.pointer),
+            on_swap=metrics.serves,
             on_failure=metrics.failed,
         )
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="classify")
-        app.state.engine = Engine(settings, self._champion, metrics, self._pool)
-        self._champion.start()
+        self._fleet = Fleet(champion)
+        self._workers = Workers(
+            settings.threads, queue=settings.queue, answer_seconds=settings.answer_seconds
+        )
+        app.state.engine = Engine(settings, self._fleet, metrics, self._workers, observers=(metrics,))
+        self._fleet.start()
 
     def __is_ready__(self) -> bool:
-        return self._champion.served is not None
+        return self._fleet.is_ready
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        self._champion.stop()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._fleet.close()
+        self._workers.close()
 
     @bentoml.on_deployment
     @staticmethod

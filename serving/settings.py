@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from vision.errors import ConfigError
 
 PREFIX = "SIGHTLINE_"
 MEGABYTE = 1_000_000
+
+
+def _divided(value: object) -> object:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_divided)]
 
 
 class Settings(BaseModel):
@@ -27,8 +36,33 @@ class Settings(BaseModel):
     threads: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="decode and inference"
     )
+    queue: int = Field(64, ge=0, description="requests that may wait for a thread; more are refused with 429")
     poll_seconds: float = Field(1, gt=0, description="how often the champion's pointer is read")
     retry_seconds: float = Field(30, gt=0, description="pause before a bundle that failed is tried again")
+    models_megabytes: float = Field(
+        500, gt=0, description="of model files loaded besides the default model's; the least used are dropped"
+    )
+    batch_images: int = Field(256, ge=1, le=10_000, description="images in one request of /v1/classify/batch")
+    live_connections: int = Field(16, ge=0, description="of /v1/live at a time")
+    cache_megabytes: float = Field(64, ge=0, description="answers that are remembered; 0: none")
+    cache_seconds: float = Field(3600, gt=0, description="for how long they are")
+    redis_url: str | None = Field(
+        None, description="redis://...: answers are remembered there, for all workers"
+    )
+    keys_file: Path | None = Field(
+        None, description="hashed API keys (`sightline keys`); none: no key is asked"
+    )
+    rate: str | None = Field(None, description='requests allowed a key, or an address: "100/second"')
+    cors_origins: Names = Field((), description="origins whose pages may call, divided by commas")
+    url_hosts: Names = Field(
+        (), description="hosts that an image may be fetched from by URL; none: no URL is"
+    )
+    log_predictions: bool = Field(
+        True, description="to the workspace's folder predictions/, for drift and feedback"
+    )
+    log_megabytes: float = Field(500, gt=0, description="of that folder; the oldest files are deleted")
+    keep_images: float = Field(0, ge=0, le=1, description="share of the images kept beside the log")
+    keep_images_days: float = Field(30, gt=0, description="then they are deleted")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:

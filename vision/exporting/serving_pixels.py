@@ -129,7 +129,7 @@ def _turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def _fit(pixels: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    """Pixels (H, W, 3) of any (h, w, 3): Pillow's resize, ImageOps.fit or ImageOps.pad; float32 0..255."""
+    """Pixels (H, W, 3) of any (h, w, 3), as vision.resizing makes them; float32 0..255."""
     target = tf.constant(preprocessing.image_size, tf.float64)
     size = tf.cast(tf.shape(pixels)[:2], tf.float64)
     inner, start = target, tf.zeros(2, tf.float64)
@@ -140,13 +140,18 @@ def _fit(pixels: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
         inner = tf.minimum(tf.round(size / size[::-1] * target[::-1]), target)
         start = tf.round((target - inner) / 2)
     scale = tf.maximum(inner, 1) / size
-    for axis in (1, 0):  # as Pillow: across, rounded, then down
+    for axis in _order(preprocessing):
         pixels = _resize_axis(pixels, axis, preprocessing, scale=scale[axis], start=start[axis])
     if preprocessing.resize == "pad":
         rows, columns = (_within(target[axis], start[axis], inner[axis]) for axis in (0, 1))
         inside = (rows[:, None] & columns)[..., None]
         pixels = tf.where(inside, pixels, tf.constant(preprocessing.background, tf.float32))
     return tf.ensure_shape(pixels, (*preprocessing.image_size, 3))
+
+
+def _order(preprocessing: Preprocessing) -> tuple[int, int]:
+    """Which axis is resized and rounded first: by vision.resizing the height, by Pillow the width."""
+    return (0, 1) if preprocessing.interpolation == "bilinear" and preprocessing.resize != "pad" else (1, 0)
 
 
 def _within(side: tf.Tensor, start: tf.Tensor, length: tf.Tensor) -> tf.Tensor:
