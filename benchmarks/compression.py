@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _champion(name: str) -> str:
-    original, prepared = _trained(name)
+    original, prepared = trained_champion(name)
     policy = yaml.safe_load((ROOT / "configs" / f"{name}.yaml").read_text())["parameters"]["config"][
         "augment"
     ]
@@ -56,7 +56,7 @@ def _champion(name: str) -> str:
     return f"### {name}\n\n{table(head, rows)}\n\n{_on_test_images(original, made.servable, prepared)}"
 
 
-def _trained(name: str) -> tuple[ImageClassifier, PreparedImages]:
+def trained_champion(name: str) -> tuple[ImageClassifier, PreparedImages]:
     """The champion as it was trained, calibrated; SystemExit where the benchmark of that name has not run."""
     workspace = Workspace(KEPT / name)
     if not workspace.root.is_dir():

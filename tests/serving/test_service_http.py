@@ -247,8 +247,8 @@ def test_metrics_count_answers_predictions_and_version(service, encoded) -> None
 
     text = service.client.get("/metrics").text
 
-    assert 'sightline_requests_total{status="200"}' in text
-    assert 'sightline_requests_total{status="400"}' in text
+    assert 'sightline_requests_total{route="/v1/classify",status="200"}' in text
+    assert 'sightline_requests_total{route="/v1/classify",status="400"}' in text
     assert 'sightline_latency_seconds_bucket{le="0.001",phase="decode"}' in text
     assert f'sightline_predictions_total{{class_name="{winner}",model="digits",version="1"}}' in text
     assert 'sightline_served_version{model="digits"} 1.0' in text

@@ -130,7 +130,7 @@ def test_a_fault_of_ours_is_an_answer_without_its_cause(ask, registry, encoded, 
     assert response.status_code == 500
     assert ErrorAnswer.model_validate_json(response.content).error.code == "internal_error"
     assert "division" not in response.text
-    assert 'sightline_requests_total{status="500"} 1.0' in metrics.text
+    assert 'sightline_requests_total{route="/v1/classify",status="500"} 1.0' in metrics.text
 
 
 def test_an_answer_that_takes_too_long_is_given_up(ask, registry, encoded, monkeypatch) -> None:

@@ -22,6 +22,8 @@ from vision.prepared import LabelledImages
 from vision.runtimes import Runtime
 
 ROUNDS = 20
+LEAST_ROUNDS = 5
+LONGEST_SECONDS = 120  # then no other round begins
 CALLS_A_ROUND = 10  # of one image each, in every round of every format
 BATCH = 32
 BATCHES_A_ROUND = 1
@@ -122,7 +124,10 @@ def _take_turns(runtimes: Mapping[str, Runtime], pixels: NDArray[np.uint8]) -> d
     times = {name: _Times() for name in runtimes}
     for runtime in runtimes.values():
         runtime.logits(one), runtime.logits(batch)
-    for _ in range(ROUNDS):
+    started = time.perf_counter()
+    for done in range(ROUNDS):
+        if done >= LEAST_ROUNDS and time.perf_counter() - started > LONGEST_SECONDS:
+            break
         for name, runtime in runtimes.items():
             runtime.logits(one)  # engines change places: the first call finds cold caches
             times[name].one += [_seconds(runtime, one) for _ in range(CALLS_A_ROUND)]

@@ -1,0 +1,147 @@
+"""CNN A of the reference on groceries at 224 x 224: whole, half as wide, in int8; and how near the limit."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+
+from benchmarks.champions import kept_champion
+from benchmarks.record import table, write_section
+from benchmarks.runs import KEPT
+from models import ARCHITECTURES
+from vision.augmentation_policy import AugmentationPolicy
+from vision.calibration import calibrate_classifier
+from vision.classifier import ImageClassifier
+from vision.compression.candidates import convert
+from vision.compression.data import CompressionData
+from vision.compression.latency import paired_latency_ms
+from vision.compression.pruning.prune import prune
+from vision.exporting.files import export_serving
+from vision.metrics import measure
+from vision.model_facts import flops
+from vision.paired import compare_models, in_words
+from vision.prepared import LabelledImages, PreparedImages
+from vision.runtimes import load_runtime
+from vision.runtimes.keras_runtime import KerasRuntime
+from vision.training.fit import fit_model
+from vision.training_config import TrainConfig
+
+TRAINED = KEPT / "reference-a"
+# The network ends in a global average, so what it learned of small images is where the large ones begin.
+SMALL_SIDE = 96
+SMALL = TrainConfig(
+    epochs=20, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
+    label_smoothing=0.1, early_stopping_patience=None, precision="auto",
+)  # fmt: skip
+LARGE = SMALL.model_copy(update={"epochs": 1, "learning_rate": 2e-4})
+AFTER_PRUNING = TrainConfig.model_validate({"recipe": "after_pruning", "epochs": 4})
+PRUNED = 0.5
+POLICY = AugmentationPolicy(rotation_degrees=10, zoom=0.2, shift=0.1, brightness=0.2)
+CALIBRATION_IMAGES = 300
+RUNTIMES = ("litert", "openvino")
+# Multiplications and additions a second of VNNI dot products in registers, both cores of the machine named
+# below the table; another machine has another.
+INT8_PEAK = 927e9
+
+
+def main() -> None:
+    prepared = kept_champion("grocery")[1]
+    whole = trained_reference_a(prepared)
+    data = _compression_data(prepared)
+    pruned = prune(whole, data, share=PRUNED, rounds=1, config=AFTER_PRUNING)
+    validation = prepared.labelled("validation")
+    pruned = calibrate_classifier(pruned, validation, seed=1)
+    with tempfile.TemporaryDirectory() as folder:
+        export_serving(whole, Path(folder), None)
+        served = whole.with_runtime(load_runtime("saved_model", Path(folder), "float32"))
+        rows = {"Keras": (whole, whole), "SavedModel signature": (served, whole)}
+        for name, network in (("", whole), ("half the channels, ", pruned)):
+            for made in convert(network, data.calibration, RUNTIMES):
+                rows[f"{name}{made.runtime.name} {made.runtime.precision}"] = (made, network)
+        write_section("reference-a", _report(rows, prepared.labelled("test")))
+
+
+def trained_reference_a(prepared: PreparedImages) -> ImageClassifier:
+    """The network that an earlier run left, or a new one: first of small images, then of whole ones."""
+    if not TRAINED.is_dir():
+        _train(prepared).save(TRAINED)
+    return ImageClassifier.load(TRAINED)
+
+
+def _train(prepared: PreparedImages) -> ImageClassifier:
+    training, validation = prepared.labelled("train"), prepared.labelled("validation")
+    keras.utils.set_random_seed(1)
+    small = _network((SMALL_SIDE, SMALL_SIDE, 3), prepared)
+    fit_model(small, _shrunk(training), _shrunk(validation), policy=POLICY, config=SMALL, seed=1)
+    large = _network(training.images.shape[1:], prepared)
+    large.set_weights(small.get_weights())
+    fit_model(large, training, validation, policy=POLICY, config=LARGE, seed=1)
+    classifier = ImageClassifier(KerasRuntime(large), prepared.preprocessing, prepared.class_names)
+    return calibrate_classifier(classifier, validation, seed=1)
+
+
+def _network(shape: tuple[int, int, int], prepared: PreparedImages) -> keras.Model:
+    return ARCHITECTURES["reference_a"].build(shape, len(prepared.class_names))
+
+
+def _shrunk(data: LabelledImages) -> LabelledImages:
+    size = (SMALL_SIDE, SMALL_SIDE)
+    images = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in data.images[:]]
+    return LabelledImages(np.stack(images), data.labels)
+
+
+def _compression_data(prepared: PreparedImages) -> CompressionData:
+    training = prepared.labelled("train")
+    drawn = np.random.default_rng(1).choice(len(training.labels), CALIBRATION_IMAGES, replace=False)
+    return CompressionData(
+        training, prepared.labelled("validation"), training.images[np.sort(drawn)], POLICY, seed=1
+    )
+
+
+def _report(rows: dict[str, tuple[ImageClassifier, ImageClassifier]], test: LabelledImages) -> str:
+    """Each row: what is measured, and the Keras network that it was made of, for the work that it does."""
+    answers = {name: made.predict(test.images) for name, (made, _) in rows.items()}
+    times = paired_latency_ms([made for made, _ in rows.values()], test.images[:1])
+    whole = rows["Keras"][0]
+    lines, fastest = [], {}
+    for (name, (made, network)), ms in zip(rows.items(), times, strict=True):
+        work = flops(network.runtime.model)
+        share = f"{work / ms * 1000 / INT8_PEAK:.0%}" if made.runtime.precision == "int8" else ""
+        accuracy = measure("accuracy", test.labels, answers[name], thresholds=())
+        smaller = f"{whole.size_bytes / made.size_bytes:.1f}"
+        lines.append(
+            (name, f"{work / 2e9:.2f}", f"{accuracy:.4f}", f"{made.size_bytes / 1e6:.2f}", smaller,
+             f"{ms:.2f}", f"{times[1] / ms:.1f}", share)
+        )  # fmt: skip
+        kind = "half the channels in int8" if "half" in name else "int8"
+        if made.runtime.precision == "int8" and ms < fastest.get(kind, ("", np.inf))[1]:
+            fastest[kind] = (name, ms)
+    head = (
+        "CNN A", "GMAC", "test accuracy", "MB", "times smaller than .keras", "one image, ms",
+        "times as fast as the SavedModel", "of the int8 peak",
+    )  # fmt: skip
+    told = [_compared(test, answers, kind, name) for kind, (name, _) in fastest.items()]
+    return f"{table(head, lines)}\n\n" + "\n\n".join(told)
+
+
+def _compared(test: LabelledImages, answers: dict[str, np.ndarray], kind: str, name: str) -> str:
+    classes = tuple(map(str, range(answers[name].shape[1])))
+    compared = compare_models(
+        test.labels,
+        answers["Keras"],
+        answers[name],
+        classes,
+        names=("the trained network", f"{kind} ({name})"),
+    )
+    return in_words(compared)
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    main()
+    print(f"{time.perf_counter() - started:.0f} s")
