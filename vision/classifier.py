@@ -120,9 +120,13 @@ class ImageClassifier:
     def write_files(self, folder: Path) -> dict[str, Any]:
         """Writes the model's files into the folder and returns what bundle.json is to say of them."""
         self.runtime.save(folder)
+        return self.description(self.runtime.name, self.runtime.precision)
+
+    def description(self, runtime: str, precision: str) -> dict[str, Any]:
+        """What bundle.json says of this classifier on a runtime of that name, in that precision."""
         return {
-            "runtime": self.runtime.name,
-            "precision": self.runtime.precision,
+            "runtime": runtime,
+            "precision": precision,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "class_names": list(self.class_names),
             "temperature": self.temperature,

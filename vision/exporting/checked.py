@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from vision.errors import BundleError
 from vision.exporting.files import Calibration, ExportSkipped
 from vision.exporting.formats import FORMATS, Format
 from vision.exporting.parity import Parity, check_parity
-from vision.runtimes import Logits
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,9 @@ def export_checked(
         size_bytes = sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())
         compared = calibration if row.precision == "int8" and calibration is not None else pixels
         parity = _check(name, row, classifier, temporary, pixels=compared)
-        seal(temporary, {"format": name, **_description(row, classifier, temporary)})
+        # Rules of doubt are of the original's logits.
+        described = replace(classifier, uncertainty=None).description(row.runtime, row.precision)
+        seal(temporary, {"format": name, **described})
     return Exported(place, size_bytes, parity)
 
 
@@ -67,23 +68,3 @@ def _check(
             " another --format"
         )
     return parity
-
-
-def _description(row: Format, classifier: ImageClassifier, folder: Path) -> dict[str, object]:
-    """What bundle.json says of the export, without rules of doubt: they are of the original's logits."""
-    written = _Written(row.runtime, row.precision)
-    return classifier.with_runtime(written).write_files(folder)
-
-
-@dataclass
-class _Written:
-    """A runtime whose files are in the folder already."""
-
-    name: str
-    precision: str
-
-    def logits(self, images: NDArray[np.uint8]) -> Logits:
-        raise NotImplementedError
-
-    def save(self, folder: Path) -> None:
-        """Nothing."""
