@@ -35,11 +35,11 @@ TRAINED = KEPT / "reference-a"
 # The network ends in a global average, so what it learned of small images is where the large ones begin.
 SMALL_SIDE = 96
 SMALL = TrainConfig(
-    epochs=20, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
+    epochs=12, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
     label_smoothing=0.1, early_stopping_patience=None, precision="auto",
 )  # fmt: skip
 LARGE = SMALL.model_copy(update={"epochs": 1, "learning_rate": 2e-4})
-AFTER_PRUNING = TrainConfig.model_validate({"recipe": "after_pruning", "epochs": 4})
+AFTER_PRUNING = TrainConfig.model_validate({"recipe": "after_pruning", "epochs": 3})
 PRUNED = 0.5
 POLICY = AugmentationPolicy(rotation_degrees=10, zoom=0.2, shift=0.1, brightness=0.2)
 CALIBRATION_IMAGES = 300

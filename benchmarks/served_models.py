@@ -1,0 +1,38 @@
+"""Champions made for a benchmark of the service: an architecture with random weights, in int8 for LiteRT."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from models import ARCHITECTURES
+from registry.bundles import store_bundle
+from registry.pointer import ChampionPointer, write_pointer
+from registry.workspace import Workspace
+from vision.classifier import ImageClassifier
+from vision.exporting.converters import export_saved_model, to_litert
+from vision.preprocessing import Preprocessing
+from vision.uncertainty.rules import SetRule, Uncertainty
+
+SIDE, CLASSES, CALIBRATION_IMAGES = 224, 100, 32
+
+
+def store_model(workspace: Workspace, architecture: str) -> None:
+    """Version 1 of a model that is called as its architecture, and is champion."""
+    keras.utils.set_random_seed(1)
+    network = ARCHITECTURES[architecture].build((SIDE, SIDE, 3), CLASSES)
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (CALIBRATION_IMAGES, SIDE, SIDE, 3), dtype=np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = to_litert(export_saved_model(network, Path(folder)), images)
+    classifier = ImageClassifier(
+        runtime,
+        Preprocessing(image_size=(SIDE, SIDE)),
+        tuple(f"class {number}" for number in range(CLASSES)),
+        uncertainty=Uncertainty(sets=SetRule(method="aps", coverage=0.9, limits=(0.9,))),
+    )
+    digest = store_bundle(workspace, architecture, 1, classifier, samples={}, description={})
+    write_pointer(workspace, ChampionPointer(architecture, 1, digest))
