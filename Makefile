@@ -49,15 +49,23 @@ check: $(READY)  ## what a commit must pass: ruff, mypy, import-linter, pytest
 bench: $(READY)  ## measure again what BENCHMARKS.md says
 	@$(BIN)/python -m benchmarks
 
+bench-serve: $(READY)  ## measure the service: speed, cache, other servers, overload, killed workers
+	@$(BIN)/python -m benchmarks.serving
+
 jax: $(READY)  ## make .venv-jax: training on JAX, without TensorFlow (LOCK=requirements-jax-cuda: with CUDA)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-jax
 	@VIRTUAL_ENV=.venv-jax $(BIN)/uv pip sync --quiet --require-hashes infra/jax/$(LOCK).lock
+
+servers: $(READY)  ## make .venv-servers: the servers that bench-serve compares ours with (Linux)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-servers
+	@VIRTUAL_ENV=.venv-servers $(BIN)/uv pip sync --quiet --require-hashes infra/bench/requirements-servers.lock
 
 COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --quiet
 
 lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those of infra/jax after it
 	@$(COMPILE) pyproject.toml -o requirements.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements.in -o infra/jax/requirements-jax.lock
+	@$(subst --universal ,,$(COMPILE)) -c requirements.lock infra/bench/requirements-servers.in -o infra/bench/requirements-servers.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock
 
-.PHONY: help setup train serve ui schedule test test-slow check bench jax lock
+.PHONY: help setup train serve ui schedule test test-slow check bench bench-serve servers jax lock

@@ -19,6 +19,7 @@ from benchmarks import (
     reference_a,
     robustness,
     service,
+    serving,
     throughput,
 )
 
@@ -44,6 +45,7 @@ BENCHMARKS = {
     "coverage": coverage.main,
     "evaluating": evaluating.main,
     "service": service.main,
+    "serving": serving.main,
 }
 
 

@@ -44,8 +44,8 @@ def killed(ours: Running, seconds: float = KILLING_SECONDS) -> str:
     with _every(KILLED_EVERY_SECONDS, lambda: kills.extend(_kill_one(ours))):
         record = record_closed_loop(ours.question, clients=CLIENTS, seconds=seconds)
     return (
-        f"{len(kills)} workers of two killed in {seconds:g} seconds, each as soon as the other had started, while"
-        f" {CLIENTS} clients asked: at most {CLIENTS} requests can be lost with each.\n\n{_endings(record)}"
+        f"{len(kills)} times in {seconds:g} seconds one of two workers was killed, when the other had"
+        f" started; with each at most the requests of {CLIENTS} clients can be lost.\n\n{_endings(record)}"
     )
 
 

@@ -16,11 +16,13 @@ from cli.data import data
 from cli.doctor import doctor
 from cli.export import export
 from cli.init import init
+from cli.keys import keys
 from cli.output import fail
 from cli.promote import promote
 from cli.rollback import rollback
 from cli.schedule import schedule
 from cli.status import status
+from cli.traffic import traffic
 from vision.errors import SightlineError
 
 # Typer carries a click of its own since 0.2x and exports only this leaf of its usage errors.
@@ -34,9 +36,10 @@ def sightline() -> None:
     """Images in, a served champion out."""
 
 
-for verb in (doctor, init, data, status, promote, rollback, export, benchmark, schedule):
+for verb in (doctor, init, data, status, promote, rollback, traffic, export, benchmark, schedule):
     app.command()(verb)
 app.add_typer(contract, name="contract")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -3,5 +3,6 @@
 `workspace` says where things lie, `bundles` keeps the folders, `pointer` names the champion to the
 service (these three import no MLflow). `versions` speaks to MLflow's registry in the words of
 `model_version`; `ledger` remembers every move and `reigns` reads it; `champion` makes the one atomic move,
-`following` makes alias and pointer follow it, `lock` keeps two processes apart.
+`following` makes alias and pointer follow it. `traffic` divides requests between a champion and a challenger,
+`predictions` reads what a service has logged in `prediction_files`.
 """

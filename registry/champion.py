@@ -15,6 +15,7 @@ from registry.following import champion_lock, follow, last_move, repair, utc_now
 from registry.ledger import Action, LedgerEntry, Move
 from registry.pointer import MAKE_CHAMPION, ChampionPointer
 from registry.reigns import choose_earlier
+from registry.traffic import end_traffic
 from registry.versions import get_version
 from registry.workspace import Workspace
 from vision.bundle import bundle_digest
@@ -135,4 +136,5 @@ def _move(
     with champion_lock(workspace, pointer.model):
         ledger.append(workspace, move, after=present)
         follow(workspace, pointer.model)
+    end_traffic(workspace, pointer.model, reason=f"version {pointer.version} became champion")
     return pointer

@@ -1,6 +1,7 @@
 """`python -m serving [BENTO] [--host ADDRESS] [--port NUMBER]`: this folder's service, or a Bento's.
 
-It becomes `bentoml serve`, with Bento store and workspace where Sightline keeps them.
+It becomes `bentoml serve`, with Bento store and workspace where Sightline keeps them. Any other option is
+BentoML's own: --ssl-certfile and --ssl-keyfile for TLS, --api-workers for more processes.
 """
 
 from __future__ import annotations
@@ -19,27 +20,29 @@ SERVICE = "serving.service:Sightline"
 
 def main() -> None:
     """Never returns: this process becomes BentoML's."""
-    arguments = _arguments(os.environ)
+    arguments, options = _arguments(os.environ)
     try:
-        Settings.from_environment(os.environ)
+        settings = Settings.from_environment(os.environ)
     except ConfigError as error:
         raise SystemExit(f"sightline: {error}") from None
     workspace = Workspace.from_environment()
     # Absolute, because BentoML's worker changes to the folder of its code.
     environment = dict(os.environ) | {"SIGHTLINE_HOME": str(workspace.root)}
+    if settings.keys_file:
+        environment["SIGHTLINE_KEYS_FILE"] = str(settings.keys_file.resolve())
     environment.setdefault("BENTOML_HOME", str(workspace.bentoml))
     command = [sys.executable, "-m", "bentoml", "serve", arguments.bento]
-    command += ["--host", arguments.host, "--port", str(arguments.port)]
+    command += ["--host", arguments.host, "--port", str(arguments.port), *options]
     os.execve(sys.executable, command, environment)
 
 
-def _arguments(environment: Mapping[str, str]) -> argparse.Namespace:
+def _arguments(environment: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("bento", nargs="?", default=SERVICE, help="tag of a Bento; default: the champion")
     parser.add_argument("--host", default=environment.get("SIGHTLINE_HOST") or "127.0.0.1")
     # argparse passes a default that is text through `type` too.
     parser.add_argument("--port", type=int, default=environment.get("SIGHTLINE_PORT") or "3000")
-    return parser.parse_args()
+    return parser.parse_known_args()
 
 
 if __name__ == "__main__":

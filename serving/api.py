@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.answers import CODES, RequestError, error_response
-from serving.routes import classify, page
+from serving.routes import batch, classify, explain, feedback, live, models, page
 from vision.errors import ImageError, ImageTooLarge
 
 app = FastAPI(
@@ -23,7 +23,7 @@ app = FastAPI(
     redoc_url=None,
     openapi_url="/openapi.json",
 )
-for routes in (classify, page):
+for routes in (classify, batch, explain, feedback, live, models, page):
     app.include_router(routes.router)
 
 

@@ -1,4 +1,4 @@
-"""Which version answers: the champion's pointer, followed by a thread of its own.
+"""One arm of a model: the version that the registry names for it, followed.
 
 A bundle is opened beside the one that serves, its hashes and golden vectors are checked, and then one
 assignment swaps them: a request takes `served` once and is answered by that version alone.
@@ -7,19 +7,18 @@ assignment swaps them: a request takes `served` once and is answered by that ver
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from registry.bundles import load_bundle
 from registry.pointer import MAKE_CHAMPION, ChampionPointer, bundle_path, read_pointer
+from registry.traffic import Traffic, read_traffic
 from registry.workspace import Workspace
-from vision.bundle import bundle_digest
+from vision.bundle import DESCRIPTION, bundle_digest
 from vision.classifier import ImageClassifier
-from vision.errors import BundleError, ConfigError, NoChampion, SightlineError
+from vision.errors import BundleError, ConfigError, NoChampion
 
 logger = logging.getLogger("sightline.champion")
 
@@ -33,81 +32,103 @@ class Served:
     pointer: ChampionPointer
     classifier: ImageClassifier
     arm: Arm = "champion"
+    size_bytes: int = 0  # of its model files
 
 
 class Source(Protocol):
-    """Where the champion is looked up."""
+    """Where models and their versions are looked up. RegistryError, or what reading a file raises."""
 
-    def pointer(self) -> ChampionPointer:
-        """The version that is to answer; NoChampion, RegistryError or ConfigError where none is."""
+    def default(self) -> str:
+        """The model that answers where none is named; NoChampion or ConfigError where that is unclear."""
+
+    def models(self) -> tuple[str, ...]:
+        """The names of all that have a champion."""
+
+    def pointer(self, model: str) -> ChampionPointer:
+        """The model's champion; NoChampion where it has none."""
+
+    def traffic(self, model: str) -> Traffic | None:
+        """The model's challenger, and what it is to see."""
 
     def folder(self, pointer: ChampionPointer) -> Path:
-        """The folder of its bundle."""
+        """The folder of that version's bundle."""
 
 
 @dataclass(frozen=True)
 class RegistrySource:
-    """The registry of a workspace; without a model's name, the only model that has a champion."""
+    """The registry of a workspace. `model` is the default; without it, the only model that has a champion."""
 
     workspace: Workspace
     model: str | None = None
 
-    def pointer(self) -> ChampionPointer:
-        return read_pointer(self.workspace, self.model or self._only_model())
+    def default(self) -> str:
+        models = [self.model] if self.model else self.models()
+        if not models:
+            raise NoChampion(f"no model has a champion yet: {MAKE_CHAMPION}")
+        if len(models) > 1:
+            named = ", ".join(models)
+            raise ConfigError(f"{len(models)} models have a champion: set SIGHTLINE_MODEL to one of {named}")
+        return models[0]
+
+    def models(self) -> tuple[str, ...]:
+        pointers = self.workspace.registry.glob("*/champion.json")
+        return tuple(sorted(path.parent.name for path in pointers))
+
+    def pointer(self, model: str) -> ChampionPointer:
+        return read_pointer(self.workspace, model)
+
+    def traffic(self, model: str) -> Traffic | None:
+        return read_traffic(self.workspace, model)
 
     def folder(self, pointer: ChampionPointer) -> Path:
         return bundle_path(self.workspace, pointer.model, pointer.version)
 
-    def _only_model(self) -> str:
-        models = sorted(path.parent.name for path in self.workspace.registry.glob("*/champion.json"))
-        if not models:
-            raise NoChampion(f"no model has a champion yet: {MAKE_CHAMPION}")
-        if len(models) > 1:
-            raise ConfigError(f"{len(models)} models have a champion: set SIGHTLINE_MODEL to one of {models}")
-        return models[0]
+
+class Watcher(Protocol):
+    """Is told what is loaded: metrics.Metrics."""
+
+    def serves(self, served: Served) -> None:
+        """This version answers from now on; version 0: none does any more."""
+
+    def failed(self, pointer: ChampionPointer) -> None:
+        """That version could not be loaded."""
+
+    def count(self, event: str) -> None:
+        """It happened once more."""
 
 
-class Champion:
-    """Follows a source. `served` is None, and `reason` says why, until the first bundle is loaded."""
+class Follower:
+    """Loads what it is told to follow. `served` is None, and `reason` says why, until a first version is."""
 
-    def __init__(
-        self,
-        source: Source,
-        *,
-        poll_seconds: float,
-        retry_seconds: float,
-        on_swap: Callable[[Served], None] = lambda served: None,
-        on_failure: Callable[[ChampionPointer], None] = lambda pointer: None,
-    ) -> None:
+    def __init__(self, source: Source, arm: Arm, *, retry_seconds: float, watcher: Watcher) -> None:
         self.served: Served | None = None
-        self.reason = "the champion is being loaded: ask again in a moment"
-        self._source, self._on_swap, self._on_failure = source, on_swap, on_failure
-        self._poll_seconds, self._retry_seconds = poll_seconds, retry_seconds
+        self.reason = f"the {arm} is being loaded: ask again in a moment"
+        self._source, self._arm = source, arm
+        self._retry_seconds, self._watcher = retry_seconds, watcher
         self._failed: tuple[ChampionPointer, float] | None = None
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="champion", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def follow(self, pointer: ChampionPointer | None, *, max_bytes: float = float("inf")) -> None:
+        """Serves that version, or none. One that cannot be loaded leaves the old one serving.
 
-    def stop(self) -> None:
-        self._stopped.set()
-        self._thread.join(timeout=5)
+        `max_bytes` bounds its model files. Blocks while a bundle is loaded; for one thread at a time.
+        """
+        if pointer is None:
+            self._end()
+        elif self._is_new(pointer):
+            self._swap(pointer, max_bytes)
 
-    def _follow(self) -> None:
-        self.refresh()
-        while not self._stopped.wait(self._poll_seconds):
-            self.refresh()
+    def say(self, reason: str, *, log: str = "") -> None:
+        """Why nothing new is served. Clients read `reason`: it names no path; `log` may."""
+        if reason != self.reason:
+            logger.warning("%s", log or reason)
+        self.reason = reason
 
-    def refresh(self) -> None:
-        """Serves what the pointer names now. A version that cannot be loaded leaves the old one serving."""
-        try:
-            pointer = self._source.pointer()
-        except SightlineError as error:
-            self._say(str(error))
-            return
-        if self._is_new(pointer):
-            self._swap(pointer)
+    def _end(self) -> None:
+        if self.served:
+            none = replace(self.served.pointer, version=0)
+            self._watcher.serves(replace(self.served, pointer=none))
+            logger.info("%s has no %s any more", none.model, self._arm)
+        self.served = self._failed = None
 
     def _is_new(self, pointer: ChampionPointer) -> bool:
         if self.served and self.served.pointer == pointer:
@@ -115,27 +136,38 @@ class Champion:
         failed, since = self._failed or (None, 0.0)
         return pointer != failed or time.monotonic() - since >= self._retry_seconds
 
-    def _swap(self, pointer: ChampionPointer) -> None:
+    def _swap(self, pointer: ChampionPointer, max_bytes: float) -> None:
+        name, version = pointer.model, pointer.version
         try:
-            served = Served(pointer, open_served(self._source.folder(pointer), pointer))
+            folder = self._source.folder(pointer)
+            size = model_bytes(folder)
+            if size > max_bytes:
+                raise BundleError(f"its model files are {size} bytes, {max_bytes:.0f} are allowed")
+            served = Served(pointer, open_served(folder, pointer), self._arm, size)
         except Exception as error:  # whatever a model's file does, the old version goes on
             self._failed = (pointer, time.monotonic())
-            logger.error("%s version %d cannot be served: %s", pointer.model, pointer.version, error)
-            self._on_failure(pointer)
-            # Clients read this reason: it names no path.
+            logger.error("%s version %s cannot be served: %s", name, version, error)
+            self._watcher.failed(pointer)
             self.reason = (
-                f"version {pointer.version} of {pointer.model} could not be loaded, the log says why:"
+                f"version {version} of {name} could not be loaded, the log says why:"
                 " promote another with `sightline promote VERSION`, or `sightline rollback`"
             )
             return
         self.served, self._failed = served, None
-        self._on_swap(served)
-        logger.info("%s version %d serves from now on", pointer.model, pointer.version)
+        self._watcher.serves(served)
+        logger.info("%s version %s serves from now on, as %s", name, version, self._arm)
 
-    def _say(self, reason: str) -> None:
-        if reason != self.reason:
-            logger.warning("%s", reason)
-        self.reason = reason
+
+def model_bytes(folder: Path) -> int:
+    """Bytes of a bundle's model files: not of golden images, nor of the network that it was converted from.
+
+    0 where there is no such folder.
+    """
+    if not folder.is_dir():
+        return 0
+    return sum(
+        file.stat().st_size for file in folder.iterdir() if file.is_file() and file.name != DESCRIPTION
+    )
 
 
 def open_served(folder: Path, pointer: ChampionPointer) -> ImageClassifier:

@@ -1,4 +1,4 @@
-"""The outermost layer: every error is JSON with a reason, every answer has the security headers.
+"""The outermost layer: request ids, errors as JSON, security headers, CORS, a log line and a count for each.
 
 BentoML answers an unknown path, /readyz while not ready and a fault of ours in plain text.
 """
@@ -6,17 +6,48 @@ BentoML answers an unknown path, /readyz while not ready and a fault of ours in 
 from __future__ import annotations
 
 import logging
+import re
+import uuid
+from functools import cached_property
+from time import perf_counter
+from urllib.parse import quote
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import CODES, RequestError, error_response
+from serving.gate import PROBES, Gate, is_open
+from serving.headers import secured
+from serving.intake import LARGEST_BODIES, Intake
+from serving.log_format import REQUEST_ID
 
 logger = logging.getLogger("sightline.edge")
+access = logging.getLogger("sightline.access")
 
-CLASSIFY = "/v1/classify"
+COUNTED = "/v1/"
+# The label of what the router never saw: unknown paths, and what the gate refused. A label is kept for ever.
+NO_ROUTE = "other"
+# nginx's status for a client that left before its answer.
+LEFT = 499
+REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
+READ_BY_SCRIPTS = (
+    "X-Request-Id",
+    "Retry-After",
+    "X-Sightline-Class",
+    "X-Sightline-Method",
+    "X-Sightline-Version",
+)
+SENT_BY_SCRIPTS = (
+    "Authorization",
+    "X-API-Key",
+    "X-Request-Id",
+    "X-Client-Key",
+    "X-Sightline-Arm",
+    "Cache-Control",
+)
 
 
 class Edge:
@@ -26,22 +57,54 @@ class Edge:
         self.app, self.api = app, api
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
+        begin, request_id = perf_counter(), _request_id(scope)
+        REQUEST_ID.set(request_id)
+        answer = _Answer(scope, send, request_id)
         try:
-            await self.app(scope, receive, answer.send)
+            await self._answer(scope, receive, answer)
+        finally:
+            self._record(scope, answer.status or LEFT, perf_counter() - begin)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        try:
+            with self._intake.counting(receive) as counted:
+                await self._guarded(scope, counted, answer.send)
         except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
-            if answer.status:  # half an answer is out: only closing the connection can say that it failed
-                raise
+            logger.exception("%s %s failed, request %s", _method(scope), _place(scope), answer.request_id)
+            if answer.status or scope["type"] == "websocket":
+                raise  # half an answer is out: only closing the connection can say that it failed
             answer.replaced_status = 500
         if answer.replaced_status:
             refusal = self._reason(scope, answer.replaced_status)
             await error_response(Request(scope), refusal)(scope, receive, answer.send)
-        if scope["path"] == CLASSIFY:
-            self.api.state.engine.metrics.count_request(CLASSIFY, answer.status)
+
+    # Both are made at the first request: the settings are known once the service has started.
+
+    @cached_property
+    def _guarded(self) -> ASGIApp:
+        settings = self.api.state.engine.settings
+        gate = Gate.from_settings(self._route, settings)
+        if not settings.cors_origins:
+            return gate
+        return CORSMiddleware(
+            gate,
+            allow_origins=settings.cors_origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=SENT_BY_SCRIPTS,
+            expose_headers=READ_BY_SCRIPTS,
+        )
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Our own routes at once: on their way through BentoML's app nothing is added but time."""
+        app = self.api if scope["path"].startswith(COUNTED) else self.app
+        await app(scope, receive, send)
+
+    @cached_property
+    def _intake(self) -> Intake:
+        return Intake(LARGEST_BODIES * self.api.state.engine.settings.max_body_bytes)
 
     def _reason(self, scope: Scope, status: int) -> RequestError:
         if scope["path"] == "/readyz":
@@ -51,21 +114,73 @@ class Edge:
         code, path = CODES.get(status, "error"), scope["path"][:100]
         return RequestError(status, code, f"{scope['method']} {path}: see /docs.json for what is served")
 
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+        """Counts and logs the request; probes that were answered would fill the log with themselves."""
+        if scope["path"].startswith(COUNTED):
+            self.api.state.engine.metrics.count_request(_route(scope), status)
+        if scope["path"] in PROBES and status == 200:
+            return
+        key, milliseconds = scope["state"].get("key_id", "-"), round(seconds * 1000, 1)
+        access.info(
+            "%s %s %d, %g ms, key %s, request %s",
+            *(_method(scope), _place(scope), status, milliseconds, key, scope["state"]["request_id"]),
+            extra={
+                "method": _method(scope),
+                "route": _place(scope),
+                "status": status,
+                "milliseconds": milliseconds,
+                "key": key,
+            },
+        )
+
 
 class _Answer:
-    """Passes an answer on, or holds it back where it is an error that is not JSON."""
+    """Passes an answer on with our headers, or holds it back where it is an error that is not JSON."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self.status = self.replaced_status = 0
+        self.request_id = request_id
+        self._is_http, self._may_store = scope["type"] == "http", is_open(scope["path"])
         self._send = send
 
     async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"].endswith("http.response.start"):
             is_json = Headers(raw=message["headers"]).get("content-type", "") == "application/json"
-            if message["status"] >= 400 and not is_json:
+            if self._is_http and message["status"] >= 400 and not is_json:
                 self.replaced_status = message["status"]
                 return
             self.status, self.replaced_status = message["status"], 0
-            MutableHeaders(raw=message["headers"])["x-content-type-options"] = "nosniff"
+            message = self._secured(message)
+        elif message["type"] == "websocket.accept":
+            self.status = 101
+            message = self._secured(message)
         if not self.replaced_status:
             await self._send(message)
+
+    def _secured(self, message: Message) -> Message:
+        headers = message.get("headers", ())
+        may_store = self._may_store and self.status < 400
+        return {**message, "headers": secured(headers, request_id=self.request_id, may_store=may_store)}
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own where it is of a harmless form; it is put into the request's state."""
+    received = Headers(scope=scope).get("x-request-id", "")
+    request_id = received if REQUEST_ID_FORM.fullmatch(received) else uuid.uuid4().hex
+    scope.setdefault("state", {})["request_id"] = request_id
+    return request_id
+
+
+def _method(scope: Scope) -> str:
+    return str(scope.get("method", "WEBSOCKET"))
+
+
+def _route(scope: Scope) -> str:
+    """The template; a mounted app that hides its own routes has an empty one."""
+    return str(getattr(scope.get("route"), "path", "") or NO_ROUTE)
+
+
+def _place(scope: Scope) -> str:
+    """The route's template, or the path that nothing is at: for the log, so without line breaks or query."""
+    route = _route(scope)
+    return quote(scope["path"][:100]) if route == NO_ROUTE else route

@@ -16,7 +16,7 @@ POINTER = "pointer.json"
 
 @dataclass(frozen=True)
 class EmbeddedSource:
-    """The one version that a Bento was built for."""
+    """The one version of one model that a Bento was built for; it has no challenger."""
 
     root: Path
 
@@ -28,11 +28,23 @@ class EmbeddedSource:
     def exists(self) -> bool:
         return (self.root / POINTER).is_file()
 
-    def pointer(self) -> ChampionPointer:
-        return ChampionPointer(**json.loads((self.root / POINTER).read_text()))
+    def default(self) -> str:
+        return self._read().model
+
+    def models(self) -> tuple[str, ...]:
+        return (self._read().model,)
+
+    def pointer(self, model: str) -> ChampionPointer:
+        return self._read()
+
+    def traffic(self, model: str) -> None:
+        return None
 
     def folder(self, pointer: ChampionPointer) -> Path:
         return self.root / BUNDLE
 
     def write_pointer(self, pointer: ChampionPointer) -> None:
         (self.root / POINTER).write_text(json.dumps(asdict(pointer)) + "\n")
+
+    def _read(self) -> ChampionPointer:
+        return ChampionPointer(**json.loads((self.root / POINTER).read_text()))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter
 from typing import Protocol
 
+from registry.predictions import new_prediction_id
 from serving.answers import named_classes
 from serving.champion import Served
 from serving.classified import Classified
@@ -24,6 +24,9 @@ class Cache(Protocol):
 
     def logits(self, key: str, compute: Callable[[], Logits]) -> tuple[Logits, bool]:
         """The logits, and whether they were known; of several that ask for one key at a time one computes."""
+
+    def keep(self, digests: Collection[str]) -> None:
+        """Forgets the answers of every bundle but these."""
 
 
 class Observer(Protocol):
@@ -43,6 +46,7 @@ class Engine:
     workers: Workers
     cache: Cache | None = None
     observers: tuple[Observer, ...] = ()
+    on_failure: Callable[[Served], None] = lambda served: None  # a version that could not infer
 
     def classify(self, served: Served, data: bytes, *, use_cache: bool = True) -> Classified:
         """The answer for one encoded image, as that version gives it; ImageError where it is no image.
@@ -56,7 +60,11 @@ class Engine:
             begin = perf_counter()
             pixels = served.classifier.preprocessing.apply(data)
             decoded = perf_counter()
-            logits = served.classifier.logits(pixels[None])
+            try:
+                logits = served.classifier.logits(pixels[None])
+            except Exception:  # it was decoded: the image is not at fault
+                self.on_failure(served)
+                raise
             seconds.update(decode=decoded - begin, infer=perf_counter() - decoded)
             return logits
 
@@ -67,7 +75,7 @@ class Engine:
             logits, known = compute(), False
         judgement = served.classifier.judge(logits)
         names = named_classes(served.classifier, judgement.probabilities[0])
-        answer = Classified(uuid.uuid4().hex, served, digest, judgement, names, seconds, known)
+        answer = Classified(new_prediction_id(), served, digest, judgement, names, seconds, known)
         for observer in self.observers:
             observer.classified(answer, data)
         return answer

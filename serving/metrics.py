@@ -58,7 +58,7 @@ class Metrics:
         )
         self._served = Gauge(
             "sightline_served_version",
-            "The version that answers",
+            "The version that answers; 0: none",
             ["model", "arm"],
             registry=registry,
             multiprocess_mode="livemostrecent",

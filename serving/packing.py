@@ -16,10 +16,16 @@ from vision.preprocessing import Preprocessing
 ROOT = Path(__file__).resolve().parents[1]
 CODE = (
     "serving/*.py",
+    "serving/page/*.*",
     "serving/routes/*.py",
     "registry/__init__.py",
     "registry/bundles.py",
+    "registry/arrow_columns.py",
     "registry/pointer.py",
+    "registry/prediction_files.py",
+    "registry/prediction_rows.py",
+    "registry/predictions.py",
+    "registry/traffic.py",
     "registry/workspace.py",
     "vision/__init__.py",
     "vision/bundle.py",
@@ -27,10 +33,18 @@ CODE = (
     "vision/decoding.py",
     "vision/enhancement.py",
     "vision/errors.py",
+    "vision/explanation/__init__.py",
+    "vision/explanation/log_odds.py",
+    "vision/explanation/methods.py",
+    "vision/explanation/occlusion.py",
+    "vision/explanation/overlays.py",
+    "vision/explanation/recipro_cam.py",
+    "vision/file_lock.py",
     "vision/golden.py",
     "vision/image_array.py",
     "vision/preprocessing.py",
     "vision/resizing.py",
+    "vision/sequential.py",
     "vision/task.py",
     "vision/runtimes/__init__.py",
     "vision/runtimes/litert_graph.py",
@@ -43,16 +57,22 @@ CODE = (
 # These build Bentos; they do not run in one.
 BUILDERS = ("build.py", "packing.py")
 LIBRARIES = (
+    "cachetools",
     "cykooz-resizer",
     "fastapi",
     "httptools",
+    "limits",
     "numpy",
     "pillow",
     "prometheus-client",
+    "pyarrow",
     "pydantic",
+    "python-json-logger",
     "python-multipart",
+    "redis",
     "simplejpeg",
     "uvloop",
+    "websockets",
 )
 ENHANCEMENT_LIBRARY = "opencv-python-headless"
 # name in bundle.json -> distribution

@@ -1,23 +1,39 @@
-"""What `bentoml serve serving.service:Sightline` runs: the API mounted, the champion followed."""
+"""What `bentoml serve serving.service:Sightline` runs: the API mounted, and every part put together."""
 
 from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import replace
 
 import bentoml
 
 from registry.workspace import Workspace
 from serving.api import app
-from serving.champion import Champion, RegistrySource, Source
+from serving.cache import cache_from_settings
+from serving.champion import RegistrySource, Source
+from serving.connection import use_bounded_connections
 from serving.edge import Edge
 from serving.embedded import EmbeddedSource
-from serving.engine import Engine
+from serving.engine import Engine, Observer
+from serving.feedback import FeedbackDesk
 from serving.fleet import Fleet
+from serving.guard import Guard
+from serving.kept_images import KeptImages
+from serving.log_format import configure_logging
 from serving.metrics import Metrics
+from serving.prediction_log import PredictionLog
+from serving.routes import batch, explain
 from serving.settings import Settings
+from serving.shadow import Shadow
+from serving.url_image import UrlImages
 from serving.workers import Workers
 from vision.errors import ConfigError
 
 # Our own limits (settings.py) answer long before BentoML's, whose answer has another shape.
 BACKSTOP_SECONDS = 120
+
+use_bounded_connections()
 
 
 @bentoml.service(
@@ -27,26 +43,53 @@ BACKSTOP_SECONDS = 120
     traffic={"timeout": BACKSTOP_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
+    # A span that nobody collects costs a quarter of a small request; docs/serving.md says how to have them.
+    tracing={"excluded_urls": ["/v1/"]},
 )
 @bentoml.asgi_app(app)
 class Sightline:
     """Image classification by the champion of Sightline's registry."""
 
     def __init__(self) -> None:
-        settings = Settings.from_environment()
+        settings, workspace = Settings.from_environment(), Workspace.from_environment()
+        configure_logging(settings.log_format)
+        self._parts = ExitStack()  # closed in the opposite order: first what takes new requests
         metrics = Metrics()
-        champion = Champion(
+        guard = Guard(workspace, metrics.count)
+        observers: list[Observer] = [metrics, guard]
+        app.state.feedback = None
+        if log := PredictionLog.from_settings(settings, workspace, metrics):
+            desk = FeedbackDesk(log, observers=(guard,))
+            observers += [log, desk]
+            app.state.feedback = desk
+            log.start()
+            self._parts.callback(log.close)
+        if images := KeptImages.from_settings(settings, workspace, metrics):
+            observers.append(images)
+            images.start()
+            self._parts.callback(images.close)
+        cache = cache_from_settings(settings, metrics)
+        self._fleet = Fleet.from_settings(
+            settings,
             choose_source(settings),
-            poll_seconds=settings.poll_seconds,
-            retry_seconds=settings.retry_seconds,
-            on_swap=metrics.serves,
-            on_failure=metrics.failed,
+            metrics,
+            on_change=cache.keep if cache else lambda digests: None,
         )
-        self._fleet = Fleet(champion)
-        self._workers = Workers(
-            settings.threads, queue=settings.queue, answer_seconds=settings.answer_seconds
+        workers = Workers(settings.threads, queue=settings.queue, answer_seconds=settings.answer_seconds)
+        engine = Engine(
+            settings, self._fleet, metrics, workers, cache, tuple(observers), on_failure=guard.failed
         )
-        app.state.engine = Engine(settings, self._fleet, metrics, self._workers, observers=(metrics,))
+        explainers = Workers(1, queue=explain.QUEUE, answer_seconds=settings.answer_seconds)
+        shadow = Shadow.of(engine)  # the others are told of its answers
+        self._parts.callback(shadow.close)
+        self._parts.callback(workers.close)
+        self._parts.callback(explainers.close)
+        self._parts.callback(self._fleet.close)
+        app.state.engine = replace(engine, observers=(*observers, shadow))
+        app.state.explainers = explainers
+        app.state.batches = asyncio.Semaphore(batch.AT_ONCE)
+        app.state.live = asyncio.Semaphore(settings.live_connections)
+        app.state.url_images = UrlImages.from_settings(settings)
         self._fleet.start()
 
     def __is_ready__(self) -> bool:
@@ -54,17 +97,18 @@ class Sightline:
 
     @bentoml.on_shutdown
     def close(self) -> None:
-        self._fleet.close()
-        self._workers.close()
+        self._parts.close()
 
     @bentoml.on_deployment
     @staticmethod
     def check_settings() -> None:
         """Runs once, before any worker: a worker that failed on its settings would be started for ever."""
         try:
-            Settings.from_environment()
+            settings = Settings.from_environment()
+            cache_from_settings(settings, Metrics())
         except ConfigError as error:
             raise SystemExit(f"sightline: {error}") from None
+        configure_logging(settings.log_format)
 
 
 # The decorator has made a bentoml.Service of the class.

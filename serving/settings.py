@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from serving.log_format import LogFormat
 from vision.errors import ConfigError
 
 PREFIX = "SIGHTLINE_"
@@ -17,6 +18,13 @@ MEGABYTE = 1_000_000
 
 def _divided(value: object) -> object:
     return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+def _is_limit(value: str) -> str:
+    from limits import parse  # 14 MB: only where a rate is set
+
+    parse(value)
+    return value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_divided)]
@@ -45,14 +53,17 @@ class Settings(BaseModel):
     batch_images: int = Field(256, ge=1, le=10_000, description="images in one request of /v1/classify/batch")
     live_connections: int = Field(16, ge=0, description="of /v1/live at a time")
     cache_megabytes: float = Field(64, ge=0, description="answers that are remembered; 0: none")
-    cache_seconds: float = Field(3600, gt=0, description="for how long they are")
+    cache_seconds: float = Field(3600, gt=0, le=31_536_000, description="for how long they are")
     redis_url: str | None = Field(
         None, description="redis://...: answers are remembered there, for all workers"
     )
+    log_format: LogFormat = Field("plain", description="json: one object a line, with the request's id")
     keys_file: Path | None = Field(
         None, description="hashed API keys (`sightline keys`); none: no key is asked"
     )
-    rate: str | None = Field(None, description='requests allowed a key, or an address: "100/second"')
+    rate: Annotated[str, AfterValidator(_is_limit)] | None = Field(
+        None, description='requests allowed a key, or an address: "100/second"'
+    )
     cors_origins: Names = Field((), description="origins whose pages may call, divided by commas")
     url_hosts: Names = Field(
         (), description="hosts that an image may be fetched from by URL; none: no URL is"

@@ -40,6 +40,7 @@ async def answer_one(request: Request, engine: Engine, served: Served) -> Respon
     engine.workers.check_room()
     limits, content_type = engine.settings, request.headers["content-type"]
     body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.body_seconds)
+    kind, body = await request.app.state.url_images.follow(kind, body)
     use_cache = wants_cache(request)
     asked = perf_counter()
 

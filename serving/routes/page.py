@@ -1,4 +1,4 @@
-"""The page at /, and Prometheus' text."""
+"""The page at / with its files, the API's description at /docs, and Prometheus' text."""
 
 from __future__ import annotations
 
@@ -10,15 +10,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.engine import Engine
-from serving.page import PAGE
+from serving.page import page_file
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
 async def index(request: Request) -> Response:
-    """The API's description as a page."""
-    return Response(PAGE, media_type="text/html")
+    """Where a person tries the service."""
+    return await page_file("index.html", request)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The API's description, to be read and tried."""
+    return await page_file("docs.html", request)
+
+
+@router.get("/page/{name}")
+async def part(request: Request) -> Response:
+    """What the two pages are made of."""
+    return await page_file(request.path_params["name"], request)
 
 
 @router.get("/metrics")

@@ -250,8 +250,11 @@ def test_metrics_count_answers_predictions_and_version(service, encoded) -> None
     assert 'sightline_requests_total{route="/v1/classify",status="200"}' in text
     assert 'sightline_requests_total{route="/v1/classify",status="400"}' in text
     assert 'sightline_latency_seconds_bucket{le="0.001",phase="decode"}' in text
-    assert f'sightline_predictions_total{{class_name="{winner}",model="digits",version="1"}}' in text
-    assert 'sightline_served_version{model="digits"} 1.0' in text
+    assert (
+        f'sightline_predictions_total{{arm="champion",class_name="{winner}",model="digits",version="1"}}'
+        in text
+    )
+    assert 'sightline_served_version{arm="champion",model="digits"} 1.0' in text
 
 
 @pytest.mark.parametrize("path", ["/docs.json", "/openapi.json"])
@@ -259,11 +262,13 @@ def test_openapi_describes_classify(service, path) -> None:
     document = service.client.get(path).json()
 
     operation = document["paths"]["/v1/classify"]["post"]
-    assert set(operation["responses"]) == {"200", "400", "405", "408", "413", "415", "500", "503", "504"}
+    refusals = {"400", "401", "403", "405", "408", "413", "415", "429", "431", "500", "503", "504"}
+    assert set(operation["responses"]) == {"200"} | refusals
     bodies = {"multipart/form-data", "application/json", "image/*", "application/octet-stream"}
     assert set(operation["requestBody"]["content"]) == bodies
     assert operation["parameters"][0]["name"] == "top_k"
-    fields = {"model", "version", "task", "class", "confidence", "classes", "uncertainty", "milliseconds"}
+    told = {"id", "model", "version", "arm", "cached", "milliseconds"}
+    fields = told | {"task", "class", "confidence", "classes", "uncertainty"}
     assert fields == set(document["components"]["schemas"]["OneClass"]["properties"])
     references = {part.split('"')[0] for part in json.dumps(document).split('"#/components/schemas/')[1:]}
     assert references <= set(document["components"]["schemas"])

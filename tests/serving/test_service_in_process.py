@@ -118,12 +118,12 @@ def test_two_champions_ask_for_the_models_name(ask, registry, make_registry) -> 
     [told] = ask(get("/metrics"), SIGHTLINE_MODEL="flowers")
 
     assert asked.status_code == 503
-    assert 'sightline_served_version{model="flowers"} 2.0' in told.text
+    assert 'sightline_served_version{arm="champion",model="flowers"} 2.0' in told.text
 
 
 def test_a_fault_of_ours_is_an_answer_without_its_cause(ask, registry, encoded, monkeypatch) -> None:
     registry.promote(1)
-    monkeypatch.setattr("serving.api.describe", lambda *_: 1 / 0)
+    monkeypatch.setattr("serving.routes.classify.describe", lambda *_: 1 / 0)
 
     [response, metrics] = ask(post(encoded["noise.png"]), get("/metrics"))
 
@@ -135,7 +135,7 @@ def test_a_fault_of_ours_is_an_answer_without_its_cause(ask, registry, encoded, 
 
 def test_an_answer_that_takes_too_long_is_given_up(ask, registry, encoded, monkeypatch) -> None:
     registry.promote(1)
-    monkeypatch.setattr("serving.api.take_image", lambda *_: time.sleep(0.3) or b"")
+    monkeypatch.setattr("serving.routes.classify.take_image", lambda *_: time.sleep(0.3) or b"")
 
     [response] = ask(post(encoded["noise.png"]), SIGHTLINE_ANSWER_SECONDS="0.05")
 
@@ -173,7 +173,7 @@ def test_labels_are_all_named_however_few_classes_are_listed(ask, labelling, enc
 def test_every_label_of_an_image_is_counted(ask, labelling, encoded) -> None:
     response, metrics = ask(post(encoded["photo.jpg"]), get("/metrics"))
 
-    counted = set(re.findall(r'sightline_predictions_total\{class_name="(\w*)"', metrics.text))
+    counted = set(re.findall(r'sightline_predictions_total\{arm="champion",class_name="(\w*)"', metrics.text))
     assert counted == set(response.json()["labels"])
 
 
@@ -183,7 +183,10 @@ def test_an_image_without_any_label_is_an_answer_and_is_counted(ask, registry, e
     response, metrics = ask(post(encoded["photo.jpg"]), get("/metrics"))
 
     assert SeveralLabels.model_validate_json(response.content).labels == []
-    assert 'sightline_predictions_total{class_name="",model="digits",version="1"} 1.0' in metrics.text
+    assert (
+        'sightline_predictions_total{arm="champion",class_name="",model="digits",version="1"} 1.0'
+        in metrics.text
+    )
 
 
 @pytest.mark.parametrize("task", ["multi_class", "multi_label"])

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from vision.exporting.converters import batch_of_one, whole_ranges
 from vision.right_answers import right_images
-from vision.runtimes.openvino_runtime import MAX_BATCH, OpenVINORuntime
+from vision.runtimes import MAX_BATCH
+from vision.runtimes.openvino_runtime import OpenVINORuntime
 
 if TYPE_CHECKING:
     from vision.compression.conversions import Limit

@@ -5,11 +5,13 @@ Nothing is imported until a runtime is opened, so the service loads only the eng
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from vision.errors import BundleError, one_of
 
 Logits = NDArray[np.float32]
 FeatureMaps = NDArray[np.float32]  # (N, h, w, C)
+
+# Images that a runtime is given at a time: more would only hold more memory.
+MAX_BATCH = 32
 
 
 @runtime_checkable
@@ -53,6 +58,33 @@ class Splittable(Protocol):
 
     def split(self) -> SplitModel | None:
         """The two parts, made when first asked for; None where the model has no place to cut it at."""
+
+
+def in_batches(
+    run: Callable[[NDArray[Any]], NDArray[np.float32]], values: NDArray[Any], size: int = MAX_BATCH
+) -> NDArray[np.float32]:
+    """What `run` gives of each `size` rows, joined: (N, ...) float32 of values (N, ...), N >= 1."""
+    return np.concatenate([run(values[start : start + size]) for start in range(0, len(values), size)])
+
+
+class InFlight:
+    """Counts the calls that run, so that one knows whether it has the processors to itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls = 0
+
+    @contextmanager
+    def call(self) -> Iterator[bool]:
+        """Counts one more inside; True where no other ran when it began, so of one call at a time."""
+        with self._lock:
+            is_alone = self._calls == 0
+            self._calls += 1
+        try:
+            yield is_alone
+        finally:
+            with self._lock:
+                self._calls -= 1
 
 
 def _lazy(module: str) -> Callable[[Path, str], Runtime]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,10 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from vision.runtimes import Logits, SplitModel
+from vision.runtimes import InFlight, Logits, SplitModel, in_batches
 
 MODEL_FILE = "model.tflite"
 FEATURES_FILE = "features.json"
-MAX_BATCH = 32
 
 
 class LiteRTRuntime:
@@ -65,25 +66,59 @@ class LiteRTRuntime:
 
 
 class _Engine:
-    """One interpreter, resized when the batch changes; calls take turns."""
+    """An interpreter on all processors for a call that is alone; for several at a time one a processor.
+
+    Measured with MobileNetV2 in int8 on 2 processors, images a second with decoding: two or four calls at a
+    time answer a fifth more by interpreters of their own than in turn. Each holds 8 MiB of that model.
+    """
 
     def __init__(self, model: bytes) -> None:
-        self._lock = threading.Lock()
-        self._interpreter = Interpreter(model_content=model, num_threads=os.cpu_count())
+        self._in_flight = InFlight()
+        self._whole = _Interpreter(model, threads=os.cpu_count() or 1)
+        self._singles = _Singles(model, limit=os.cpu_count() or 1)
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
+        """The output, float32, with the values' first axis."""
+        with self._in_flight.call() as is_alone:
+            if is_alone:
+                return in_batches(self._whole.run, values)
+            with self._singles.borrow() as interpreter:
+                # One at a time: on one thread a batch gains nothing, and each size of it holds memory.
+                return in_batches(interpreter.run, values, 1)
+
+
+class _Singles:
+    """Interpreters of one thread, made when first needed, at most `limit`; a call waits for one."""
+
+    def __init__(self, model: bytes, *, limit: int) -> None:
+        self._model = model
+        self._free: list[_Interpreter] = []
+        self._places = threading.Semaphore(limit)
+
+    @contextmanager
+    def borrow(self) -> Iterator[_Interpreter]:
+        with self._places:
+            try:
+                interpreter = self._free.pop()
+            except IndexError:
+                interpreter = _Interpreter(self._model, threads=1)
+            try:
+                yield interpreter
+            finally:
+                self._free.append(interpreter)
+
+
+class _Interpreter:
+    """One interpreter, resized when the batch changes; for one caller at a time."""
+
+    def __init__(self, model: bytes, *, threads: int) -> None:
+        self._interpreter = Interpreter(model_content=model, num_threads=threads)
         self._input = self._interpreter.get_input_details()[0]["index"]
         details = self._interpreter.get_output_details()[0]
         self._output, (self._scale, self._zero) = details["index"], details["quantization"]
         self._batch = 0
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """The output, float32, with the values' first axis."""
-        with self._lock:
-            batches = [
-                self._invoke(values[start : start + MAX_BATCH]) for start in range(0, len(values), MAX_BATCH)
-            ]
-        return np.concatenate(batches)
-
-    def _invoke(self, values: NDArray[Any]) -> NDArray[np.float32]:
         if len(values) != self._batch:
             self._interpreter.resize_tensor_input(self._input, values.shape)
             self._interpreter.allocate_tensors()

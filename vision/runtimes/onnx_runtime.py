@@ -8,10 +8,9 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from vision.runtimes import Logits
+from vision.runtimes import Logits, in_batches
 
 MODEL_FILE = "model.onnx"
-MAX_BATCH = 32
 
 
 class ONNXRuntime:
@@ -26,8 +25,7 @@ class ONNXRuntime:
         self._input = self._session.get_inputs()[0].name
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        batches = [images[start : start + MAX_BATCH] for start in range(0, len(images), MAX_BATCH)]
-        return np.concatenate([self._run(batch) for batch in batches])
+        return in_batches(self._run, images)
 
     def save(self, folder: Path) -> None:
         (folder / MODEL_FILE).write_bytes(self._model)

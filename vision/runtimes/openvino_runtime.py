@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,11 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from vision.runtimes import Logits, SplitModel, openvino_graph
+from vision.runtimes import InFlight, Logits, SplitModel, in_batches, openvino_graph
 from vision.runtimes.openvino_graph import Place
 
 MODEL_FILE = "model.xml"
 WEIGHTS_FILE = "model.bin"
-MAX_BATCH = 32
 
 
 class OpenVINORuntime:
@@ -62,26 +62,48 @@ class OpenVINORuntime:
 
 
 class _Engine:
-    """One compiled model; each thread has an inference request of its own."""
+    """The model compiled for a call that is alone, and once more, when first needed, for those that are not.
+
+    The first gives a call all processors, the second a stream of one thread to each of several calls.
+    Measured with MobileNetV2 in int8 on 2 processors, images a second with decoding: two or four calls at a
+    time answer 1.4 times as many by the second; it holds 24 MiB more and is compiled in 0.3 s.
+    """
 
     def __init__(self, model: ov.Model, precision: str) -> None:
-        # float32 means float32: on processors with bf16 the plugin would round by default. Where there is no
-        # bf16 it takes float32 of itself.
-        hint = "bf16" if precision == "bfloat16" else "f32"
-        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
-        self._compiled = ov.Core().compile_model(model, "CPU", options)
-        self._requests = threading.local()
+        self._in_flight = InFlight()
+        self._model, self._precision = model, precision
+        self._whole = _Compiled(model, precision, {"PERFORMANCE_HINT": "LATENCY"})
+        self._streams: _Compiled | None = None
+        self._begun = threading.Lock()
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """The output, float32, with the values' first axis."""
+        with self._in_flight.call() as is_alone:
+            compiled = self._whole if is_alone else self._for_several()
+            return in_batches(compiled.run, values)
+
+    def _for_several(self) -> _Compiled:
+        """The streams; until the first caller has compiled them the others go on with the whole."""
+        if self._begun.acquire(blocking=False):  # once and for good
+            count = os.cpu_count() or 1
+            options = {"NUM_STREAMS": count, "INFERENCE_NUM_THREADS": count}
+            self._streams = _Compiled(self._model, self._precision, options)
+        return self._streams or self._whole
+
+
+class _Compiled:
+    """A compiled model; each thread has an inference request of its own."""
+
+    def __init__(self, model: ov.Model, precision: str, options: dict[str, Any]) -> None:
+        # float32 means float32: on processors with bf16 the plugin would round by default. Where there is no
+        # bf16 it takes float32 of itself.
+        hint = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
+        self._compiled = ov.Core().compile_model(model, "CPU", options | hint)
+        self._requests = threading.local()
+
+    def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
         if not hasattr(self._requests, "request"):
             self._requests.request = self._compiled.create_infer_request()
-        batches = [
-            self._infer(values[start : start + MAX_BATCH]) for start in range(0, len(values), MAX_BATCH)
-        ]
-        return np.concatenate(batches)
-
-    def _infer(self, values: NDArray[Any]) -> NDArray[np.float32]:
         results = self._requests.request.infer([np.ascontiguousarray(values, dtype=np.float32)])
         return np.array(results[0], dtype=np.float32)
 

@@ -10,9 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vision.errors import BundleError
-from vision.runtimes import Logits
-
-MAX_BATCH = 32
+from vision.runtimes import Logits, in_batches
 
 
 class SavedModelRuntime:
@@ -28,8 +26,7 @@ class SavedModelRuntime:
         )  # kept: signatures hold its variables by a weak reference
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        batches = [images[start : start + MAX_BATCH] for start in range(0, len(images), MAX_BATCH)]
-        return np.concatenate([self._run(batch) for batch in batches])
+        return in_batches(self._run, images)
 
     def save(self, folder: Path) -> None:
         shutil.copytree(self._folder, folder / self._folder.name)

@@ -1,0 +1,183 @@
+"""Runtimes answer as Keras does: for any number of images, and to any number of threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from vision.exporting.converters import export_saved_model, to_litert, to_onnx, to_openvino
+from vision.runtimes import MAX_BATCH, InFlight, Runtime, in_batches, litert_runtime, openvino_runtime
+
+SIDE = 16
+COUNT = MAX_BATCH + 3
+IMAGES = np.random.default_rng(0).integers(0, 256, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+OPENERS: dict[str, Callable[[Path], Runtime]] = {
+    "litert": to_litert,
+    "litert_int8": lambda folder: to_litert(folder, IMAGES),
+    "openvino": to_openvino,
+    "openvino_int8": lambda folder: to_openvino(folder, IMAGES),
+    "onnx": to_onnx,
+}
+CALLERS = 8
+
+
+@pytest.fixture(scope="module")
+def model() -> keras.Model:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(inputs)
+    x = keras.layers.Conv2D(8, 3, strides=2, activation="relu")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, keras.layers.Dense(3, name="logits")(x))
+
+
+@pytest.fixture(scope="module")
+def saved_model(model: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_saved_model(model, tmp_path_factory.mktemp("exported") / "1")
+
+
+@pytest.fixture(scope="module", params=OPENERS)
+def runtime(request: pytest.FixtureRequest, saved_model: Path) -> Runtime:
+    return OPENERS[request.param](saved_model)
+
+
+@pytest.mark.parametrize("count", [1, 2, MAX_BATCH, COUNT])
+def test_logits_are_those_of_keras_in_the_order_of_the_images(runtime, model, count) -> None:
+    expected = model.predict(IMAGES[:count], verbose=0)
+
+    logits = runtime.logits(IMAGES[:count])
+
+    assert (logits.shape, logits.dtype) == ((count, 3), np.float32)
+    steps = 0.02 if runtime.precision == "int8" else 1e-5  # of logits that reach about 0.4
+    np.testing.assert_allclose(logits, expected, atol=steps)
+
+
+def test_threads_get_the_answers_that_one_alone_gets(runtime) -> None:
+    expected = runtime.logits(IMAGES)
+    together = threading.Barrier(CALLERS)
+
+    def ask(caller: int) -> np.ndarray:
+        together.wait()
+        return np.concatenate([runtime.logits(IMAGES[(caller + row) % COUNT][None]) for row in range(COUNT)])
+
+    with ThreadPoolExecutor(CALLERS) as pool:
+        answers = list(pool.map(ask, range(CALLERS)))
+
+    for caller, answer in enumerate(answers):
+        np.testing.assert_allclose(answer, np.roll(expected, -caller, axis=0), atol=1e-6)
+
+
+def test_in_batches_gives_pieces_in_order() -> None:
+    sizes = []
+
+    def doubled(rows: np.ndarray) -> np.ndarray:
+        sizes.append(len(rows))
+        return 2 * rows
+
+    joined = in_batches(doubled, np.arange(7, dtype=np.float32), 3)
+
+    assert (sizes, joined.tolist()) == ([3, 3, 1], [0, 2, 4, 6, 8, 10, 12])
+
+
+def test_only_the_first_of_overlapping_calls_is_alone() -> None:
+    in_flight = InFlight()
+
+    with in_flight.call() as first, in_flight.call() as second:
+        pass
+    with pytest.raises(ValueError, match="failed"), in_flight.call():
+        raise ValueError("failed")
+    with in_flight.call() as third:
+        pass
+
+    assert (first, second, third) == (True, False, True)
+
+
+class Waiting:
+    """An interpreter, or a compiled model, that is held up inside its call until it is let go."""
+
+    made: list[Waiting]
+    go: threading.Event
+
+    def __init__(self, *arguments: object, threads: int = 0) -> None:
+        self.threads, self.sizes, self.arguments = threads, list[int](), arguments
+        self.made.append(self)
+
+    def run(self, values: np.ndarray) -> np.ndarray:
+        self.sizes.append(len(values))
+        assert self.go.wait(10)
+        return values.astype(np.float32)
+
+
+@pytest.fixture
+def waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Waiting]]:
+    monkeypatch.setattr(Waiting, "made", [], raising=False)
+    monkeypatch.setattr(Waiting, "go", threading.Event(), raising=False)
+    monkeypatch.setattr(litert_runtime, "_Interpreter", Waiting)
+    monkeypatch.setattr(openvino_runtime, "_Compiled", Waiting)
+    yield Waiting
+    Waiting.go.set()
+
+
+def crowd(run: Callable[[np.ndarray], np.ndarray], callers: int, waiting: type[Waiting]) -> None:
+    """That many calls of two images each, all begun before any ends."""
+    with ThreadPoolExecutor(callers) as pool:
+        calls = [pool.submit(run, np.zeros((2, 1))) for _ in range(callers)]
+        threading.Timer(0.2, waiting.go.set).start()
+        assert all(call.result(10).shape == (2, 1) for call in calls)
+
+
+def test_litert_has_at_most_an_interpreter_a_processor_besides_the_whole(waiting) -> None:
+    engine, processors = litert_runtime._Engine(b""), os.cpu_count() or 1
+
+    crowd(engine.run, 3 * processors + 1, waiting)
+
+    whole, *singles = waiting.made
+    assert (whole.threads, whole.sizes) == (processors, [2])
+    assert [single.threads for single in singles] == [1] * processors
+    assert {size for single in singles for size in single.sizes} == {1}
+
+
+def test_litert_alone_uses_all_processors_and_makes_nothing_else(waiting) -> None:
+    engine = litert_runtime._Engine(b"")
+    waiting.go.set()
+
+    for _ in range(3):
+        engine.run(np.zeros((2, 1)))
+
+    assert [(made.threads, made.sizes) for made in waiting.made] == [(os.cpu_count(), [2, 2, 2])]
+
+
+def test_openvino_compiles_streams_once_and_for_several_only(waiting) -> None:
+    engine = openvino_runtime._Engine(None, "float32")
+    made_for_one = len(waiting.made)
+
+    crowd(engine.run, 5, waiting)
+
+    whole, streams = waiting.made
+    assert made_for_one == 1
+    assert whole.arguments[2] == {"PERFORMANCE_HINT": "LATENCY"}
+    assert streams.arguments[2] == dict.fromkeys(("NUM_STREAMS", "INFERENCE_NUM_THREADS"), os.cpu_count())
+    assert len(whole.sizes) + len(streams.sizes) == 5
+
+
+def test_openvino_goes_on_with_the_whole_where_streams_fail(monkeypatch) -> None:
+    def compile_or_fail(model: object, precision: str, options: dict[str, object]) -> Waiting:
+        if "NUM_STREAMS" in options:
+            raise RuntimeError("no memory")
+        return Waiting()
+
+    monkeypatch.setattr(Waiting, "made", [], raising=False)
+    monkeypatch.setattr(openvino_runtime, "_Compiled", compile_or_fail)
+    engine = openvino_runtime._Engine(None, "float32")
+
+    with pytest.raises(RuntimeError, match="no memory"):
+        engine._for_several()
+
+    assert engine._for_several() is engine._whole
