@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from serving.schema import Described
+from serving.schema import Described, ErrorAnswer
 
 MAX_COMMENT = 2_000
 Label = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
@@ -44,5 +44,11 @@ REQUEST: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": FeedbackRequest.model_json_schema()}},
+    }
+}
+UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {
+        "model": ErrorAnswer,
+        "description": "`unknown_prediction`: no answer has that id; `feedback_off`: there is no log",
     }
 }

@@ -53,7 +53,8 @@ function classField(names) {
 }
 
 function labelFields(names) {
-  const box = (name) => ({ type: "checkbox", name: "label", value: name, checked: answer.labels.includes(name) });
+  const isOn = (name) => answer.labels.includes(name);
+  const box = (name) => ({ type: "checkbox", name: "label", value: name, checked: isOn(name) });
   const boxes = names.map((name) => make("label", {}, make("input", box(name)), name));
   return [make("fieldset", {}, make("legend", {}, "Which labels are right?"), ...boxes)];
 }

@@ -6,5 +6,5 @@ explain     POST /v1/explain: where the model looked, as a picture
 feedback    POST /v1/feedback: what the right answer would have been
 live        /v1/live, a WebSocket: frames in, answers out
 models      /v1/models: which there are, the card of one, one image classified by it
-page        the page at /, the API's description, Prometheus' text
+page        the page at / and its files, the API's description at /docs, Prometheus' text
 """

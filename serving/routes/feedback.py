@@ -14,7 +14,7 @@ from serving.answers import RequestError, json_response
 from serving.engine import Engine
 from serving.feedback import FeedbackDesk
 from serving.schema import error_descriptions
-from serving.schema_feedback import REQUEST, FeedbackAnswer, FeedbackRequest
+from serving.schema_feedback import REQUEST, UNKNOWN, FeedbackAnswer, FeedbackRequest
 from serving.upload import content_kind, read_body
 
 MAX_BYTES = 64 * 1024
@@ -28,7 +28,11 @@ router = APIRouter()
     tags=["Sightline"],
     status_code=202,
     response_class=Response,
-    responses={202: {"model": FeedbackAnswer, "description": "It is taken"}, **error_descriptions()},
+    responses={
+        202: {"model": FeedbackAnswer, "description": "It is taken"},
+        **UNKNOWN,
+        **error_descriptions(),
+    },
     openapi_extra=REQUEST,
 )
 async def feedback(request: Request) -> Response:
