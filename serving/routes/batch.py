@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 
 from fastapi import APIRouter
 from starlette.requests import ClientDisconnect, Request
@@ -16,7 +15,7 @@ from serving.archive import SentFile, archived_files, is_archive, too_many_files
 from serving.champion import Served
 from serving.engine import Engine
 from serving.multipart import MAX_PARTS, field_parts
-from serving.routes.classify import as_json, in_milliseconds, wanted_top_k, wants_cache
+from serving.routes.classify import answer, wanted_top_k, wants_cache
 from serving.schema import error_descriptions
 from serving.schema_batch import BATCH_REQUEST, Batch
 from serving.upload import FIELD, content_kind, read_body
@@ -59,17 +58,8 @@ async def answer_image(
     engine: Engine, served: Served, read: Callable[[], bytes], *, top_k: int, use_cache: bool
 ) -> dict[str, object]:
     """What /v1/classify would answer, error included; `read` gives the encoded image, in a thread."""
-    asked = perf_counter()
-
-    def work() -> dict[str, object]:
-        begin = perf_counter()
-        classified = engine.classify(served, read(), use_cache=use_cache)
-        seconds = {"queue": begin - asked, **classified.seconds, "total": perf_counter() - asked}
-        engine.metrics.observe(seconds)
-        return as_json(classified, top_k) | {"milliseconds": in_milliseconds(seconds)}
-
     try:
-        return await engine.workers.run(work)
+        return await answer(engine, served, read, top_k=top_k, use_cache=use_cache)
     except RequestError as refusal:
         return error_json(refusal.code, str(refusal))
     except ImageTooLarge as error:
@@ -89,7 +79,7 @@ async def _answer_all(
     group, seconds = IMAGES_A_THREAD * engine.settings.threads, engine.settings.answer_seconds
     use_cache, answers = wants_cache(request), list[dict[str, object]]()
 
-    async def answer(index: int) -> dict[str, object]:
+    async def answer_file(index: int) -> dict[str, object]:
         place: dict[str, object] = {"index": index, "file": files[index].name}
         return place | await answer_image(engine, served, files[index].read, top_k=top_k, use_cache=use_cache)
 
@@ -99,7 +89,7 @@ async def _answer_all(
                 if await request.is_disconnected():
                     raise ClientDisconnect
                 indices = range(len(answers), min(len(answers) + group, len(files)))
-                answers += await asyncio.gather(*map(answer, indices))
+                answers += await asyncio.gather(*map(answer_file, indices))
     except TimeoutError:
         message = (
             f"{len(answers)} of {len(files)} images were answered within {seconds:g} seconds: send fewer"

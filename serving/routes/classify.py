@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 
 from fastapi import APIRouter
@@ -41,15 +43,22 @@ async def answer_one(request: Request, engine: Engine, served: Served) -> Respon
     limits, content_type = engine.settings, request.headers["content-type"]
     body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.body_seconds)
     kind, body = await request.app.state.url_images.follow(kind, body)
-    use_cache = wants_cache(request)
+    read = partial(take_image, kind, content_type, body)
+    return json_response(await answer(engine, served, read, top_k=top_k, use_cache=wants_cache(request)))
+
+
+async def answer(
+    engine: Engine, served: Served, read: Callable[[], bytes], *, top_k: int, use_cache: bool
+) -> dict[str, object]:
+    """The answer as JSON has it; `read` gives the encoded image, in the thread that looks at it."""
     asked = perf_counter()
 
-    def work() -> Response:
+    def work() -> dict[str, object]:
         begin = perf_counter()
-        classified = engine.classify(served, take_image(kind, content_type, body), use_cache=use_cache)
+        classified = engine.classify(served, read(), use_cache=use_cache)
         seconds = {"queue": begin - asked, **classified.seconds, "total": perf_counter() - asked}
         engine.metrics.observe(seconds)
-        return json_response(as_json(classified, top_k) | {"milliseconds": in_milliseconds(seconds)})
+        return as_json(classified, top_k) | {"milliseconds": in_milliseconds(seconds)}
 
     return await engine.workers.run(work)
 
