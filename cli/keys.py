@@ -19,7 +19,7 @@ KeyName = Annotated[str, typer.Argument(help="whose key it is: letters, digits, 
 @keys.command()
 def add(name: KeyName, as_json: AsJson = False) -> None:
     """Make a key and show it, this once: the file keeps its digest alone."""
-    from serving.keys import add_key
+    from serving.front.keys import add_key
 
     file = _file()
     token = add_key(file, name, now=datetime.now(UTC))
@@ -38,7 +38,7 @@ def add(name: KeyName, as_json: AsJson = False) -> None:
 @keys.command("list")
 def show(as_json: AsJson = False) -> None:
     """Show the names of the keys and when they were made."""
-    from serving.keys import read_keys
+    from serving.front.keys import read_keys
 
     file = _file()
     found = read_keys(file)
@@ -52,7 +52,7 @@ def show(as_json: AsJson = False) -> None:
 @keys.command()
 def remove(name: KeyName, as_json: AsJson = False) -> None:
     """Remove a key: the service refuses it within seconds."""
-    from serving.keys import remove_key
+    from serving.front.keys import remove_key
 
     file = _file()
     remove_key(file, name)

@@ -1,13 +1,10 @@
 """The endpoint: an image in, the champion's answer out. It imports no TensorFlow, Keras, ZenML or MLflow.
 
-In the order in which a request meets them: `connection` bounds what a socket may do; `edge` gives it an id
-and guards every answer (`headers`, `log_format`); `gate` asks for `keys` and the `rate`, `intake` bounds what
-all bodies hold. `api` has the `routes`; `upload` takes the image's bytes out of the request (`multipart`,
-`archive`, `url_image`). `fleet` chooses the model, `arms` its champion or challenger by `routing`; `champion`
-loads and follows them. `workers` have a thread for it, `engine` asks the `cache` or decodes and infers, and
-tells the observers: `metrics`, `prediction_log`, `kept_images`, `feedback`, `guard`, `shadow`. `answers`
-makes the JSON, `schema*` describe it. `settings` are the SIGHTLINE_* variables, `service` puts all together
-for BentoML; `build` packs it with one bundle into a Bento; `client` is for those who call it.
+In the order in which a request meets them: `front` (socket, ids, keys, limits), the `routes` of `api`,
+`received` (the image's bytes), `versions` (which bundle answers), `workers` (a thread for it), `engine` (asks
+`caching`, or decodes and infers), `observers` (who is told), `answers` (the JSON) as `schemas` describe it.
+`settings` are the SIGHTLINE_* variables, `service` puts all together for BentoML, `bento` packs it with one
+bundle; `client` is for those who call. `python -m serving` starts it.
 """
 
 import os

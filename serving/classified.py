@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.champion import Served
+from serving.versions.champion import Served
 from vision.uncertainty.rules import Judgement
 
 

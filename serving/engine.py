@@ -10,11 +10,11 @@ from typing import Protocol
 
 from registry.predictions import new_prediction_id
 from serving.answers import named_classes
-from serving.champion import Served
 from serving.classified import Classified
-from serving.fleet import Fleet
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
 from serving.settings import Settings
+from serving.versions.champion import Served
+from serving.versions.fleet import Fleet
 from serving.workers import Workers
 from vision.runtimes import Logits
 

@@ -10,23 +10,23 @@ import bentoml
 
 from registry.workspace import Workspace
 from serving.api import app
-from serving.cache import cache_from_settings
-from serving.champion import RegistrySource, Source
-from serving.connection import use_bounded_connections
-from serving.edge import Edge
-from serving.embedded import EmbeddedSource
+from serving.caching.memory import cache_from_settings
 from serving.engine import Engine, Observer
-from serving.feedback import FeedbackDesk
-from serving.fleet import Fleet
-from serving.guard import Guard
-from serving.kept_images import KeptImages
-from serving.log_format import configure_logging
-from serving.metrics import Metrics
-from serving.prediction_log import PredictionLog
+from serving.front.connection import use_bounded_connections
+from serving.front.edge import Edge
+from serving.front.log_format import configure_logging
+from serving.observers.feedback import FeedbackDesk
+from serving.observers.guard import Guard
+from serving.observers.kept_images import KeptImages
+from serving.observers.metrics import Metrics
+from serving.observers.prediction_log import PredictionLog
+from serving.observers.shadow import Shadow
+from serving.received.url_image import UrlImages
 from serving.routes import batch, explain
 from serving.settings import Settings
-from serving.shadow import Shadow
-from serving.url_image import UrlImages
+from serving.versions.champion import RegistrySource, Source
+from serving.versions.embedded import EmbeddedSource
+from serving.versions.fleet import Fleet
 from serving.workers import Workers
 from vision.errors import ConfigError
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from serving.log_format import LogFormat
+from serving.front.log_format import LogFormat
 from vision.errors import ConfigError
 
 PREFIX = "SIGHTLINE_"

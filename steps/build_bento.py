@@ -16,7 +16,7 @@ from vision.promotion import PromotionDecision
 @step(enable_cache=False)
 def build_bento(decision: PromotionDecision, name: str) -> Annotated[str, "bento_tag"]:
     """The tag of the champion's Bento, built where there is none; empty where there is no champion."""
-    from serving.build import build_bento as build
+    from serving.bento.build import build_bento as build
 
     workspace = Workspace.from_environment()
     champion = find_champion(workspace, name)

@@ -11,14 +11,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.answers import RequestError, json_response
-from serving.archive import SentFile, archived_files, is_archive, too_many_files
-from serving.champion import Served
 from serving.engine import Engine
-from serving.multipart import MAX_PARTS, field_parts
+from serving.received.archive import SentFile, archived_files, is_archive, too_many_files
+from serving.received.multipart import MAX_PARTS, field_parts
+from serving.received.upload import FIELD, content_kind, read_body
 from serving.routes.classify import answer, wanted_top_k, wants_cache
-from serving.schema import error_descriptions
-from serving.schema_batch import BATCH_REQUEST, Batch
-from serving.upload import FIELD, content_kind, read_body
+from serving.schemas.answers import error_descriptions
+from serving.schemas.batch import BATCH_REQUEST, Batch
+from serving.versions.champion import Served
 from vision.errors import ImageError, ImageTooLarge
 
 # Batches at a time: each keeps all threads busy, and more would only fill the queue before single images.

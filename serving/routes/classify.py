@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.answers import RequestError, describe, json_response
-from serving.champion import Served
 from serving.classified import Classified
 from serving.engine import Engine
-from serving.schema import REQUEST, Classification, error_descriptions
-from serving.upload import content_kind, read_body, take_image
+from serving.received.upload import content_kind, read_body, take_image
+from serving.schemas.answers import REQUEST, Classification, error_descriptions
+from serving.versions.champion import Served
 
 DEFAULT_TOP_K = 5
 

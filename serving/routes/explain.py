@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.answers import RequestError
-from serving.champion import Served
 from serving.engine import Engine
-from serving.schema import error_descriptions
-from serving.schema_batch import EXPLAIN_REQUEST, EXPLANATION
-from serving.upload import content_kind, read_body, take_image
+from serving.received.upload import content_kind, read_body, take_image
+from serving.schemas.answers import error_descriptions
+from serving.schemas.batch import EXPLAIN_REQUEST, EXPLANATION
+from serving.versions.champion import Served
 from serving.workers import Workers
 from vision.explanation import activation_maps, overlay_original
 

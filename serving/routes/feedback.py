@@ -12,10 +12,10 @@ from starlette.responses import Response
 from registry.prediction_rows import Answered
 from serving.answers import RequestError, json_response
 from serving.engine import Engine
-from serving.feedback import FeedbackDesk
-from serving.schema import error_descriptions
-from serving.schema_feedback import REQUEST, UNKNOWN, FeedbackAnswer, FeedbackRequest
-from serving.upload import content_kind, read_body
+from serving.observers.feedback import FeedbackDesk
+from serving.received.upload import content_kind, read_body
+from serving.schemas.answers import error_descriptions
+from serving.schemas.feedback import REQUEST, UNKNOWN, FeedbackAnswer, FeedbackRequest
 
 MAX_BYTES = 64 * 1024
 

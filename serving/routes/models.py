@@ -14,13 +14,10 @@ from starlette.responses import Response
 
 from registry.traffic import current_share
 from serving.answers import RequestError
-from serving.arms import UNREADABLE
-from serving.champion import model_bytes
 from serving.engine import Engine
-from serving.fleet import Fleet
 from serving.routes.classify import answer_one
-from serving.schema import REQUEST, Classification, error_descriptions
-from serving.schema_models import (
+from serving.schemas.answers import REQUEST, Classification, error_descriptions
+from serving.schemas.models import (
     NOT_READABLE,
     UNKNOWN_MODEL,
     Challenger,
@@ -29,6 +26,9 @@ from serving.schema_models import (
     Models,
     ModelSummary,
 )
+from serving.versions.arms import UNREADABLE
+from serving.versions.champion import model_bytes
+from serving.versions.fleet import Fleet
 from vision.bundle import DESCRIPTION
 
 logger = logging.getLogger("sightline.models")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.engine import Engine
-from serving.page import page_file
+from serving.page_files import page_file
 
 router = APIRouter(include_in_schema=False)
 

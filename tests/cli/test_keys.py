@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.main import run
-from serving.keys import Keys
+from serving.front.keys import Keys
 
 Capture = pytest.CaptureFixture[str]
 

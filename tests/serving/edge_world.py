@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
 from serving.answers import RequestError, error_response
-from serving.edge import Edge
-from serving.schema import ErrorAnswer
+from serving.front.edge import Edge
+from serving.schemas.answers import ErrorAnswer
 from serving.settings import Settings
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from registry.pointer import ChampionPointer
 from registry.predictions import new_prediction_id
-from serving.champion import Arm, Served
 from serving.classified import Classified
+from serving.versions.champion import Arm, Served
 from vision.classifier import ImageClassifier
 from vision.task import Task
 from vision.uncertainty.rules import Judgement

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.answers import RequestError
-from serving.archive import archived_files
+from serving.received.archive import archived_files
 from tests.serving.made_archives import PLAIN, TWO, patched, picture, with_link, zipped
 
 BOUNDS = {"max_files": 10, "max_bytes": 100_000}

@@ -20,7 +20,7 @@ from registry.pointer import bundle_path
 from serving.answers import RequestError
 from serving.engine import Engine
 from serving.routes.batch import AT_ONCE, IMAGES_A_THREAD
-from serving.schema_batch import Batch, ClassedImage, LabelledImage, RefusedImage
+from serving.schemas.batch import Batch, ClassedImage, LabelledImage, RefusedImage
 from serving.workers import Workers
 from tests.serving.in_process import InProcess, in_process
 from tests.serving.made_archives import PLAIN, patched, picture, with_link, zipped

@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from registry.pointer import bundle_path
-from serving.build import build_bento
-from serving.packing import pinned_requirements
+from serving.bento.build import build_bento
+from serving.bento.packing import pinned_requirements
 from vision.classifier import ImageClassifier
 from vision.enhancement import Enhancement
 from vision.errors import BundleError
@@ -115,7 +115,7 @@ def test_a_damaged_bento_is_built_again(built, damage) -> None:
 
 def test_a_killed_build_leaves_no_half_bento_and_the_next_one_cleans_up(built) -> None:
     built.store(2)
-    program = "import sys; from pathlib import Path; from serving.build import build_bento;"
+    program = "import sys; from pathlib import Path; from serving.bento.build import build_bento;"
     program += "build_bento(Path(sys.argv[1]), model='digits', version=2, bento_home=Path(sys.argv[2]))"
     home = built.workspace.bentoml
     arguments = [bundle_path(built.workspace, "digits", 2), home]

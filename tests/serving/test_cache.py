@@ -12,11 +12,11 @@ import pytest
 
 from registry.bundles import load_bundle
 from registry.pointer import bundle_path
-from serving.cache import ENTRY_BYTES, MemoryCache, cache_from_settings
-from serving.champion import Served
+from serving.caching.memory import ENTRY_BYTES, MemoryCache, cache_from_settings
 from serving.engine import Engine
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
 from serving.settings import Settings
+from serving.versions.champion import Served
 from vision.errors import ImageError
 
 LOGITS = np.array([[0.5, -2.0, 7.25]], np.float32)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from registry.pointer import ChampionPointer, bundle_path
-from serving.champion import Follower, RegistrySource, Served, model_bytes, open_served
-from serving.embedded import EmbeddedSource
+from serving.versions.champion import Follower, RegistrySource, Served, model_bytes, open_served
+from serving.versions.embedded import EmbeddedSource
 from vision.errors import BundleError, ConfigError, NoChampion
 
 

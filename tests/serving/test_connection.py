@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from serving import connection
-from serving.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, BoundedConnection
+from serving.front import connection
+from serving.front.connection import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, BoundedConnection
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Any]]
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"

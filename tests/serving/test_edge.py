@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
-from serving.intake import LARGEST_BODIES
-from serving.keys import add_key
-from serving.log_format import REQUEST_ID, add_request_id, json_formatter
+from serving.front.intake import LARGEST_BODIES
+from serving.front.keys import add_key
+from serving.front.log_format import REQUEST_ID, add_request_id, json_formatter
 from tests.serving.edge_world import World, refused
 
 

@@ -16,12 +16,12 @@ from openapi_schema_validator import OAS31Validator
 
 from registry.predictions import new_prediction_id, read_predictions
 from registry.workspace import Workspace
-from serving import prediction_log
 from serving.answers import RequestError, error_response
-from serving.feedback import FeedbackDesk
-from serving.prediction_log import PredictionLog
+from serving.observers import prediction_log
+from serving.observers.feedback import FeedbackDesk
+from serving.observers.prediction_log import PredictionLog
 from serving.routes import feedback
-from serving.schema_feedback import MAX_COMMENT
+from serving.schemas.feedback import MAX_COMMENT
 from serving.settings import Settings
 from serving.workers import Workers
 from tests.serving.made_answers import make_answer, make_served
@@ -257,7 +257,7 @@ def test_feedback_that_would_be_lost_is_refused(service, monkeypatch) -> None:
 
 
 def test_many_classes_are_not_all_listed(service, monkeypatch) -> None:
-    monkeypatch.setattr("serving.feedback.NAMED", 2)
+    monkeypatch.setattr("serving.observers.feedback.NAMED", 2)
     response = service.say(id=service.answer("Käse"), label="Brot")
 
     assert response.json()["error"]["message"] == '"Brot" is no class of grocery: choose of Milch, Käse, ...'
@@ -270,7 +270,7 @@ def test_without_a_log_there_is_no_feedback(service) -> None:
 
 
 def test_memory_of_recent_answers_is_bounded(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("serving.feedback.RECENT", 2)
+    monkeypatch.setattr("serving.observers.feedback.RECENT", 2)
     desk = FeedbackDesk(PredictionLog(Workspace(tmp_path), megabytes=1, count=lambda *_: None))
     answers = [make_answer() for _ in range(3)]
     for answer in answers:

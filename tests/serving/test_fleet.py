@@ -16,10 +16,10 @@ from starlette.requests import HTTPConnection
 from registry.pointer import ChampionPointer, bundle_path, pointer_path
 from registry.traffic import Traffic, end_traffic, traffic_path, write_traffic
 from serving.answers import RequestError
-from serving.champion import RegistrySource, Served, model_bytes
-from serving.embedded import EmbeddedSource
-from serving.fleet import Fleet
 from serving.settings import Settings
+from serving.versions.champion import RegistrySource, Served, model_bytes
+from serving.versions.embedded import EmbeddedSource
+from serving.versions.fleet import Fleet
 from vision.classifier import ImageClassifier
 
 

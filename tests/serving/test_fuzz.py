@@ -14,7 +14,7 @@ from schemathesis import Case, GenerationMode
 from schemathesis.python.asgi import get_client, shutdown_lifespans
 from schemathesis.schemas import BaseSchema
 
-from serving.schema import ErrorAnswer
+from serving.schemas.answers import ErrorAnswer
 
 EXAMPLES, LONG_RUN = 20, 1500
 # Refused by design: nothing is loaded yet, it took too long.

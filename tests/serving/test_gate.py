@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.keys import add_key
+from serving.front.keys import add_key
 from tests.serving.edge_world import World, refused
 
 

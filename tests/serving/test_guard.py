@@ -20,9 +20,9 @@ from registry.traffic import (
     write_traffic,
 )
 from registry.workspace import Workspace
-from serving.champion import Arm, Served
 from serving.classified import Classified
-from serving.guard import FOLLOW_SECONDS, Evidence, Guard
+from serving.observers.guard import FOLLOW_SECONDS, Evidence, Guard
+from serving.versions.champion import Arm, Served
 from vision.errors import RegistryError
 
 CHAMPION, CHALLENGER = ChampionPointer("digits", 1, "c" * 64), ChampionPointer("digits", 2, "d" * 64)
@@ -203,10 +203,10 @@ def test_what_cannot_be_ended_is_logged_and_tried_again(
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("serving.guard.end_traffic", refuse)
+        patch.setattr("serving.observers.guard.end_traffic", refuse)
         fail(guard)
     assert "could not be ended" in caplog.text
-    monkeypatch.setattr("serving.guard.FOLLOW_SECONDS", 0)
+    monkeypatch.setattr("serving.observers.guard.FOLLOW_SECONDS", 0)
     fail(guard)
 
     assert events == {"rolled_back": 1}

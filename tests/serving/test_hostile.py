@@ -17,9 +17,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from serving.connection import HEAD_SECONDS
-from serving.keys import add_key
-from serving.schema import ErrorAnswer
+from serving.front.connection import HEAD_SECONDS
+from serving.front.keys import add_key
+from serving.schemas.answers import ErrorAnswer
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "hostile-images"
 MAX_BODY_BYTES = 300_000

@@ -12,9 +12,9 @@ import pytest
 
 from registry.predictions import new_prediction_id
 from registry.workspace import Workspace
-from serving import kept_images
-from serving.kept_images import KeptImages, is_kept, kept_images_folder
-from serving.metrics import Metrics
+from serving.observers import kept_images
+from serving.observers.kept_images import KeptImages, is_kept, kept_images_folder
+from serving.observers.metrics import Metrics
 from serving.settings import Settings
 from tests.serving.made_answers import make_answer, make_served
 

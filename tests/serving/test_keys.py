@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.keys import LOOK_SECONDS, Keys, add_key, read_keys, remove_key
+from serving.front.keys import LOOK_SECONDS, Keys, add_key, read_keys, remove_key
 from vision.errors import ConfigError
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -164,7 +164,7 @@ def test_a_name_is_given_once(file) -> None:
 def test_every_key_is_compared_whole(file, clock, monkeypatch) -> None:
     compared: list[str] = []
     keys = [add_key(file, name, now=NOW) for name in ("one", "two", "three")]
-    monkeypatch.setattr("serving.keys.hmac.compare_digest", lambda a, b: compared.append(b) or a == b)
+    monkeypatch.setattr("serving.front.keys.hmac.compare_digest", lambda a, b: compared.append(b) or a == b)
 
     assert Keys(file, clock=clock).name_of(keys[0].encode()) == "one"
 

@@ -14,14 +14,14 @@ from registry.bundles import store_bundle
 from registry.pointer import ChampionPointer, bundle_path, pointer_path, write_pointer
 from registry.traffic import Traffic, write_traffic
 from serving.api import app as api
-from serving.champion import RegistrySource, model_bytes
 from serving.engine import Engine
-from serving.fleet import Fleet
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
+from serving.received.url_image import UrlImages
 from serving.routes import models
-from serving.schema_models import ModelCard, Models
+from serving.schemas.models import ModelCard, Models
 from serving.settings import Settings
-from serving.url_image import UrlImages
+from serving.versions.champion import RegistrySource, model_bytes
+from serving.versions.fleet import Fleet
 from serving.workers import Workers
 from vision.classifier import ImageClassifier
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from serving.page import FOLDER
+from serving.page_files import FOLDER
 from serving.routes import page
 
 FILES = sorted(path.name for path in FOLDER.iterdir())

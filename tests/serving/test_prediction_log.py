@@ -18,9 +18,9 @@ import pytest
 from registry.prediction_files import predictions_folder
 from registry.predictions import read_predictions
 from registry.workspace import Workspace
-from serving import prediction_log
-from serving.metrics import Metrics
-from serving.prediction_log import PredictionLog
+from serving.observers import prediction_log
+from serving.observers.metrics import Metrics
+from serving.observers.prediction_log import PredictionLog
 from serving.settings import Settings
 from tests.serving.made_answers import make_answer, make_served
 
@@ -241,7 +241,7 @@ import sys, time
 from pathlib import Path
 from registry import prediction_files
 from registry.workspace import Workspace
-from serving import prediction_log
+from serving.observers import prediction_log
 from tests.serving.made_answers import make_answer, make_served
 prediction_log.TICK_SECONDS = 0.001
 home = Workspace(Path(sys.argv[1]))

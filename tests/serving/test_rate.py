@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from serving.answers import RequestError
-from serving.rate import SWEEP_SECONDS, Rate
+from serving.front.rate import SWEEP_SECONDS, Rate
 from vision.errors import ConfigError
 
 

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from serving import redis_cache
-from serving.cache import MemoryCache
-from serving.redis_cache import PREFIX, RedisCache, decode, encode
+from serving.caching import redis_store as redis_cache
+from serving.caching.memory import MemoryCache
+from serving.caching.redis_store import PREFIX, RedisCache, decode, encode
 from vision.errors import ConfigError
 
 LOGITS = np.array([[0.5, -2.0, 7.25]], np.float32)

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from registry.traffic import Traffic, current_share
 from serving.answers import RequestError
-from serving.routing import choose_arm, place_of
+from serving.versions.routing import choose_arm, place_of
 
 BEGIN = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 CLIENTS = [f"client-{number}" for number in range(10_000)]
@@ -90,7 +90,7 @@ def test_a_place_is_the_same_in_every_process() -> None:
 
 
 def test_requests_of_nobody_are_drawn_by_lot(monkeypatch) -> None:
-    monkeypatch.setattr("serving.routing.random.random", random.Random(3).random)
+    monkeypatch.setattr("serving.versions.routing.random.random", random.Random(3).random)
 
     challenger = sum(choose_arm(make_traffic(), request()) == "challenger" for _ in range(5000))
 

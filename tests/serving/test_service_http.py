@@ -18,7 +18,7 @@ from PIL import Image
 
 from registry.pointer import bundle_path
 from registry.workspace import Workspace
-from serving.schema import ErrorAnswer, OneClass
+from serving.schemas.answers import ErrorAnswer, OneClass
 from vision.classifier import ImageClassifier
 
 MAX_BODY_BYTES = 300_000

@@ -17,7 +17,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import validate
 
 from registry.pointer import bundle_path
-from serving.schema import Classification, ErrorAnswer, OneClass, SeveralLabels
+from serving.schemas.answers import Classification, ErrorAnswer, OneClass, SeveralLabels
 from vision.classifier import ImageClassifier
 from vision.uncertainty.rules import SetRule, Uncertainty
 

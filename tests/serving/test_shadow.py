@@ -15,12 +15,12 @@ import pytest
 
 from registry.bundles import load_bundle
 from registry.pointer import ChampionPointer, bundle_path
-from serving.champion import Arm, Served
 from serving.classified import Classified
 from serving.engine import Engine
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
+from serving.observers.shadow import LOWEST_PRIORITY, QUEUE, Shadow
 from serving.settings import Settings
-from serving.shadow import LOWEST_PRIORITY, QUEUE, Shadow
+from serving.versions.champion import Arm, Served
 from serving.workers import Workers
 
 CHALLENGER = Served(ChampionPointer("digits", 2, "d" * 64), None, "shadow")

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from serving.answers import RequestError
-from serving.multipart import Part, field_parts
-from serving.upload import read_body, take_image
+from serving.received.multipart import Part, field_parts
+from serving.received.upload import read_body, take_image
 
 
 def request(*chunks: bytes, ends: bool = True, **headers: str) -> Request:

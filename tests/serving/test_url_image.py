@@ -11,7 +11,7 @@ import httpcore
 import pytest
 
 from serving.answers import RequestError
-from serving.url_image import PublicOnly, UrlImages, is_public
+from serving.received.url_image import PublicOnly, UrlImages, is_public
 
 HOST = "images.example.org"
 OK = b"HTTP/1.1 200 OK\r\n"

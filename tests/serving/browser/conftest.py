@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.staticfiles import StaticFiles
 
-from serving.headers import CONTENT_SECURITY_POLICY
+from serving.front.headers import CONTENT_SECURITY_POLICY
 from serving.routes import page as page_routes
 from tests.serving.browser.played_service import Played
 

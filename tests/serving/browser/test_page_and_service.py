@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from serving.schema import OneClass, SeveralLabels
-from serving.schema_models import ModelCard, Models
+from serving.schemas.answers import OneClass, SeveralLabels
+from serving.schemas.models import ModelCard, Models
 from tests.serving.browser.played_service import CARDS, CELLS, FLOWER, MODELS, give
 
 

@@ -13,11 +13,17 @@ from packaging.utils import canonicalize_name
 
 from vision.preprocessing import Preprocessing
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CODE = (
     "serving/*.py",
+    "serving/caching/*.py",
+    "serving/front/*.py",
+    "serving/observers/*.py",
     "serving/page/*.*",
+    "serving/received/*.py",
     "serving/routes/*.py",
+    "serving/schemas/*.py",
+    "serving/versions/*.py",
     "registry/__init__.py",
     "registry/bundles.py",
     "registry/arrow_columns.py",
@@ -54,8 +60,6 @@ CODE = (
     "vision/uncertainty/__init__.py",
     "vision/uncertainty/rules.py",
 )
-# These build Bentos; they do not run in one.
-BUILDERS = ("build.py", "packing.py")
 LIBRARIES = (
     "cachetools",
     "cykooz-resizer",
@@ -85,10 +89,9 @@ def copy_code(target: Path) -> None:
     """Copies the files of CODE into the folder, under their own paths."""
     for pattern in CODE:
         for path in sorted(ROOT.glob(pattern)):
-            if path.name not in BUILDERS:
-                copy = target / path.relative_to(ROOT)
-                copy.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, copy)
+            copy = target / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 def pinned_requirements(description: Mapping[str, Any]) -> list[str]:

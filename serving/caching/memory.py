@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from cachetools import TTLCache, cached
 
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
 from serving.settings import MEGABYTE, Settings
 from vision.runtimes import Logits
 
 if TYPE_CHECKING:
-    from serving.redis_cache import RedisCache
+    from serving.caching.redis_store import RedisCache
 
 # What an entry takes besides its numbers: key, array object and the places in cachetools' tables. 535 to 615
 # by tracemalloc on CPython 3.11, and a reserve for the gaps that it does not see.
@@ -73,7 +73,7 @@ def cache_from_settings(settings: Settings, metrics: Metrics) -> MemoryCache | R
     seconds = settings.cache_seconds
     if settings.redis_url is None:
         return MemoryCache(settings.cache_megabytes, seconds) if settings.cache_megabytes else None
-    from serving.redis_cache import RedisCache  # 8 MB and 0.1 s, for those who use it
+    from serving.caching.redis_store import RedisCache  # 8 MB and 0.1 s, for those who use it
 
     memory = MemoryCache(max(settings.cache_megabytes, 1), seconds)
     return RedisCache(

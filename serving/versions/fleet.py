@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from starlette.requests import HTTPConnection
 
 from serving.answers import RequestError
-from serving.arms import Arms, FollowedModel
-from serving.champion import Served, Source, Watcher
 from serving.settings import MEGABYTE, Settings
+from serving.versions.arms import Arms, FollowedModel
+from serving.versions.champion import Served, Source, Watcher
 from vision.errors import SightlineError
 
 logger = logging.getLogger("sightline.fleet")

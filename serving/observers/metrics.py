@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from registry.pointer import ChampionPointer
-from serving.champion import Served
 from serving.classified import Classified
+from serving.versions.champion import Served
 
 # The class_name of images without any label: what the manifest says of them too, so no class is called that.
 NO_LABEL = ""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-from serving.schema import Described, ErrorAnswer
+from serving.schemas.answers import Described, ErrorAnswer
 from vision.task import Task
 
 UNKNOWN_MODEL: dict[int | str, dict[str, Any]] = {

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from registry.pointer import ChampionPointer
 from registry.traffic import Traffic, end_traffic, read_traffic
 from registry.workspace import Workspace
-from serving.champion import Arm, Served
 from serving.classified import Classified
+from serving.versions.champion import Arm, Served
 from vision import sequential
 from vision.errors import RegistryError
 from vision.sequential import AccuracyTest, TailTest, is_above

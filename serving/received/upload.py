@@ -13,7 +13,7 @@ import json
 from starlette.requests import Request
 
 from serving.answers import RequestError
-from serving.multipart import field_contents
+from serving.received.multipart import field_contents
 
 FIELD = "image"
 ALLOWED = (

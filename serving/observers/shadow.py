@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from serving.champion import Served
 from serving.classified import Classified
 from serving.engine import Engine
+from serving.versions.champion import Served
 
 logger = logging.getLogger("sightline.shadow")
 

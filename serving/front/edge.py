@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.answers import CODES, RequestError, error_response
-from serving.gate import PROBES, Gate, is_open
-from serving.headers import secured
-from serving.intake import LARGEST_BODIES, Intake
-from serving.log_format import REQUEST_ID
+from serving.front.gate import PROBES, Gate, is_open
+from serving.front.headers import secured
+from serving.front.intake import LARGEST_BODIES, Intake
+from serving.front.log_format import REQUEST_ID
 
 logger = logging.getLogger("sightline.edge")
 access = logging.getLogger("sightline.access")

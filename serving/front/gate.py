@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.answers import RequestError, json_response
-from serving.keys import Keys
+from serving.front.keys import Keys
 from serving.settings import Settings
 
 PROBES = frozenset({"/livez", "/readyz", "/healthz"})
@@ -85,7 +85,7 @@ class Gate:
 def _rate(settings: Settings) -> Limit | None:
     if settings.rate is None:
         return None
-    from serving.rate import Rate  # the library takes 14 MB
+    from serving.front.rate import Rate  # the library takes 14 MB
 
     return Rate(settings.rate)
 

@@ -19,8 +19,8 @@ from typing import Any
 import yaml
 
 from registry.pointer import ChampionPointer
-from serving.embedded import BUNDLE, FOLDER, EmbeddedSource
-from serving.packing import copy_code, pinned_requirements
+from serving.bento.packing import copy_code, pinned_requirements
+from serving.versions.embedded import BUNDLE, FOLDER, EmbeddedSource
 from vision.bundle import bundle_digest, open_bundle, sha256_file, write_atomically
 from vision.errors import BundleError, SightlineError
 from vision.file_lock import exclusive

@@ -12,9 +12,9 @@ from registry.pointer import ChampionPointer
 from registry.prediction_rows import Answered, Feedback
 from registry.predictions import find_prediction
 from serving.answers import RequestError
-from serving.champion import Arm
 from serving.classified import Classified
-from serving.prediction_log import PredictionLog, answered, milliseconds_now
+from serving.observers.prediction_log import PredictionLog, answered, milliseconds_now
+from serving.versions.champion import Arm
 
 # More than the log's thread can have in hand (its queue and the rows of a file): older ones are in files.
 RECENT = 16_384

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.pointer import ChampionPointer
 
-# Beside the packages, in the root of the Bento's code: serving/build.py puts it there.
+# Beside the packages, in the root of the Bento's code: serving/bento/build.py puts it there.
 FOLDER = "embedded"
 BUNDLE = "bundle"
 POINTER = "pointer.json"
@@ -23,7 +23,7 @@ class EmbeddedSource:
     @classmethod
     def of_this_code(cls) -> EmbeddedSource:
         """The one beside this package; it exists only inside a Bento."""
-        return cls(Path(__file__).resolve().parents[1] / FOLDER)
+        return cls(Path(__file__).resolve().parents[2] / FOLDER)
 
     def exists(self) -> bool:
         return (self.root / POINTER).is_file()

@@ -10,8 +10,8 @@ from starlette.requests import HTTPConnection
 
 from registry.traffic import Traffic
 from serving.answers import RequestError
-from serving.champion import Follower, Served, Source, Watcher
-from serving.routing import choose_arm
+from serving.versions.champion import Follower, Served, Source, Watcher
+from serving.versions.routing import choose_arm
 from vision.errors import NoChampion, SightlineError
 
 logger = logging.getLogger("sightline.arms")

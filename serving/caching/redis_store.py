@@ -16,7 +16,7 @@ from typing import TypeVar
 import numpy as np
 from redis import Redis
 
-from serving.cache import MemoryCache
+from serving.caching.memory import MemoryCache
 from vision.errors import ConfigError
 from vision.runtimes import Logits
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from serving.schema import REQUEST, Described, ErrorAnswer, OneClass, SeveralLabels
+from serving.schemas.answers import REQUEST, Described, ErrorAnswer, OneClass, SeveralLabels
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 

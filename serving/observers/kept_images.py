@@ -22,7 +22,7 @@ from typing import Self
 from registry.prediction_files import trim, whole_file
 from registry.workspace import Workspace
 from serving.classified import Classified
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
 from serving.settings import MEGABYTE, Settings
 
 logger = logging.getLogger("sightline.images")

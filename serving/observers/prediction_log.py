@@ -19,10 +19,10 @@ from typing import Self
 from registry.prediction_files import grouped, predictions_folder, trim, write_file
 from registry.prediction_rows import Answered, Feedback, Prediction
 from registry.workspace import Workspace
-from serving.champion import Served
 from serving.classified import Classified
-from serving.metrics import Metrics
+from serving.observers.metrics import Metrics
 from serving.settings import MEGABYTE, Settings
+from serving.versions.champion import Served
 
 logger = logging.getLogger("sightline.predictions")
 

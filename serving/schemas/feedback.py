@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from serving.schema import Described, ErrorAnswer
+from serving.schemas.answers import Described, ErrorAnswer
 
 MAX_COMMENT = 2_000
 Label = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]

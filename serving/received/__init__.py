@@ -1,0 +1,4 @@
+"""The images that a request carries: `upload` finds one in its body.
+
+`multipart`, `archive` and `url_image` help where it lies in a form, in a zip or elsewhere.
+"""
