@@ -38,8 +38,8 @@ from vision.runtimes.openvino_runtime import OpenVINORuntime
 
 CHAMPIONS = ("cifar10", "grocery")
 # Conversions of the network and of its one view. Pruning is measured by benchmarks/reference_a.py: on 296
-# validation images of groceries no half of a point can be shown, and CIFAR-10's network lost 3.5 to 4.9 points
-# with a quarter of its channels and five epochs.
+# validation images of groceries no half of a point can be shown, and CIFAR-10's network lost 3.5 points and
+# more with a quarter of its channels and five epochs.
 SEARCH = CompressConfig()
 CALIBRATION_IMAGES = SEARCH.calibration_images
 
