@@ -41,11 +41,10 @@ def error_response(request: Request, refusal: RequestError) -> Response:
 
 def named_classes(classifier: ImageClassifier, probabilities: Probabilities) -> list[str]:
     """What one image's probabilities (K,) say: its class, or the labels present, most probable first."""
-    order = _ranked(probabilities)
     if classifier.task == "multi_class":
-        return [classifier.class_names[order[0]]]
+        return [classifier.class_names[probabilities.argmax()]]
     present = classifier.present(probabilities[None])[0]
-    return [classifier.class_names[i] for i in order if present[i]]
+    return [classifier.class_names[i] for i in _ranked(probabilities) if present[i]]
 
 
 def describe(
