@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -56,29 +57,19 @@ class Sightline:
         self._parts = ExitStack()  # closed in the opposite order: first what takes new requests
         metrics = Metrics()
         guard = Guard(workspace, metrics.count)
-        observers: list[Observer] = [metrics, guard]
         app.state.feedback = None
-        if log := PredictionLog.from_settings(settings, workspace, metrics):
-            desk = FeedbackDesk(log, observers=(guard,))
-            observers += [log, desk]
-            app.state.feedback = desk
-            log.start()
-            self._parts.callback(log.close)
-        if images := KeptImages.from_settings(settings, workspace, metrics):
-            observers.append(images)
-            images.start()
-            self._parts.callback(images.close)
+        source = choose_source(settings)
+        keepers = self._keepers(settings, workspace, metrics, guard) if may_write(source) else []
+        observers: tuple[Observer, ...] = (metrics, guard, *keepers)
         cache = cache_from_settings(settings, metrics)
         self._fleet = Fleet.from_settings(
             settings,
-            choose_source(settings),
+            source,
             metrics,
             on_change=cache.keep if cache else lambda digests: None,
         )
         workers = Workers(settings.threads, queue=settings.queue, answer_seconds=settings.answer_seconds)
-        engine = Engine(
-            settings, self._fleet, metrics, workers, cache, tuple(observers), on_failure=guard.failed
-        )
+        engine = Engine(settings, self._fleet, metrics, workers, cache, observers, on_failure=guard.failed)
         explainers = Workers(1, queue=explain.QUEUE, answer_seconds=settings.answer_seconds)
         shadow = Shadow.of(engine)  # the others are told of its answers
         self._parts.callback(shadow.close)
@@ -91,6 +82,22 @@ class Sightline:
         app.state.live = asyncio.Semaphore(settings.live_connections)
         app.state.url_images = UrlImages.from_settings(settings)
         self._fleet.start()
+
+    def _keepers(
+        self, settings: Settings, workspace: Workspace, metrics: Metrics, guard: Guard
+    ) -> list[Observer]:
+        """Those that write answers down, started."""
+        keepers: list[Observer] = []
+        if log := PredictionLog.from_settings(settings, workspace, metrics):
+            app.state.feedback = FeedbackDesk(log, observers=(guard,))
+            keepers += [log, app.state.feedback]
+            log.start()
+            self._parts.callback(log.close)
+        if images := KeptImages.from_settings(settings, workspace, metrics):
+            keepers.append(images)
+            images.start()
+            self._parts.callback(images.close)
+        return keepers
 
     def __is_ready__(self) -> bool:
         return self._fleet.is_ready
@@ -121,3 +128,8 @@ def choose_source(settings: Settings) -> Source:
     if embedded.exists() and not settings.follow:
         return embedded
     return RegistrySource(Workspace.from_environment(), settings.model)
+
+
+def may_write(source: Source) -> bool:
+    """Not in a Bento that was told no place: the folder would lie within it, and it is to stay as it is."""
+    return bool(os.environ.get("SIGHTLINE_HOME")) or not isinstance(source, EmbeddedSource)

@@ -40,7 +40,10 @@ async def feedback(request: Request) -> Response:
     engine: Engine = request.app.state.engine
     desk: FeedbackDesk | None = getattr(request.app.state, "feedback", None)
     if desk is None:
-        message = "this server keeps no log of its answers: set SIGHTLINE_LOG_PREDICTIONS=true"
+        message = (
+            "this server keeps no log of its answers: set SIGHTLINE_LOG_PREDICTIONS=true, and SIGHTLINE_HOME"
+            " where it is a Bento"
+        )
         raise RequestError(404, "feedback_off", message)
     said = await _read(request, engine.settings.body_seconds)
     was = desk.recent(said.id)

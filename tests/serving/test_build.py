@@ -62,6 +62,23 @@ def test_bento_serves_without_repository_and_workspace(built, start_service, enc
     assert {worker.cwd() for worker in workers} == {str(tmp_path / "store/bentos/sightline-digits/1/src")}
 
 
+def test_a_bento_that_was_told_no_place_writes_nothing(built, start_service, encoded, tmp_path) -> None:
+    shutil.copytree(built.workspace.bentoml, tmp_path / "store")
+    code = tmp_path / "store/bentos/sightline-digits/1/src"
+    # Empty, because this environment gives it a value otherwise.
+    places = {"BENTOML_HOME": tmp_path / "store", "SIGHTLINE_HOME": ""}
+    service = start_service(["bentoml", "serve", TAG], cwd=tmp_path, **places)
+    service.wait_ready()
+
+    prediction = service.classify(encoded["photo.jpg"]).json()["id"]
+    refused = service.client.post("/v1/feedback", json={"id": prediction, "label": "one"})
+    service.process.terminate()
+    service.process.wait(timeout=15)
+
+    assert (refused.status_code, refused.json()["error"]["code"]) == (404, "feedback_off")
+    assert not (code / "workspace").exists()
+
+
 def test_bento_serves_its_own_version_whoever_is_champion(registry, start_service, encoded) -> None:
     registry.promote(1)
     build(registry)
