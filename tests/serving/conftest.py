@@ -98,6 +98,19 @@ def registry(make_registry: Callable[[Path], Registry], tmp_path: Path) -> Regis
     return make_registry(tmp_path / "workspace")
 
 
+@pytest.fixture(scope="module")
+def digits(make_registry: Callable[[Path], Registry], tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry whose champion is version 1; no test changes it."""
+    registry = make_registry(tmp_path_factory.mktemp("digits") / "workspace")
+    registry.promote(1)
+    return registry
+
+
+@pytest.fixture(scope="module")
+def champion(digits: Registry) -> ImageClassifier:
+    return ImageClassifier.load(bundle_path(digits.workspace, "digits", 1))
+
+
 @pytest.fixture(scope="session")
 def encoded() -> dict[str, bytes]:
     """Ordinary and awkward images by file name: PNG, JPEG, gray, 16-bit, CMYK, EXIF orientations ..."""

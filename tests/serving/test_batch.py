@@ -16,7 +16,6 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from PIL import Image
 
-from registry.pointer import bundle_path
 from serving.answers import RequestError
 from serving.engine import Engine
 from serving.routes.batch import AT_ONCE, IMAGES_A_THREAD
@@ -24,7 +23,6 @@ from serving.schemas.batch import Batch, ClassedImage, LabelledImage, RefusedIma
 from serving.workers import Workers
 from tests.serving.in_process import InProcess, in_process
 from tests.serving.made_archives import PLAIN, patched, picture, with_link, zipped
-from vision.classifier import ImageClassifier
 
 PATH = "/v1/classify/batch"
 HOSTILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "hostile-images"
@@ -32,22 +30,9 @@ ZIP = {"content-type": "application/zip"}
 
 
 @pytest.fixture(scope="module")
-def digits(make_registry, tmp_path_factory):
-    """A registry whose champion is version 1; no test changes it."""
-    registry = make_registry(tmp_path_factory.mktemp("batch"))
-    registry.promote(1)
-    return registry
-
-
-@pytest.fixture(scope="module")
 def client(digits) -> Iterator[InProcess]:
     with in_process(digits.workspace, batch_images=6, max_body_bytes=50_000, threads=2) as client:
         yield client
-
-
-@pytest.fixture(scope="module")
-def champion(digits) -> ImageClassifier:
-    return ImageClassifier.load(bundle_path(digits.workspace, "digits", 1))
 
 
 def send_form(client: InProcess, *files: tuple[str, bytes], **options: str) -> httpx.Response:

@@ -33,19 +33,6 @@ RAW = {"content-type": "application/octet-stream"}
 
 
 @pytest.fixture(scope="module")
-def digits(make_registry, tmp_path_factory):
-    """A registry whose champion is version 1; no test changes it."""
-    registry = make_registry(tmp_path_factory.mktemp("explain"))
-    registry.promote(1)
-    return registry
-
-
-@pytest.fixture(scope="module")
-def champion(digits) -> ImageClassifier:
-    return ImageClassifier.load(bundle_path(digits.workspace, "digits", 1))
-
-
-@pytest.fixture(scope="module")
 def service(digits) -> Iterator[InProcess]:
     with in_process(digits.workspace) as service:
         yield service

@@ -12,29 +12,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from registry.pointer import bundle_path
 from serving.answers import RequestError
 from serving.engine import Engine
 from serving.routes import live
 from serving.workers import Workers
 from tests.serving.in_process import Connection, InProcess, in_process
-from vision.classifier import ImageClassifier
 
 PATH = "/v1/live"
 CLOSE = "websocket.close"
-
-
-@pytest.fixture(scope="module")
-def digits(make_registry, tmp_path_factory):
-    """A registry whose champion is version 1; no test changes it."""
-    registry = make_registry(tmp_path_factory.mktemp("live"))
-    registry.promote(1)
-    return registry
-
-
-@pytest.fixture(scope="module")
-def champion(digits) -> ImageClassifier:
-    return ImageClassifier.load(bundle_path(digits.workspace, "digits", 1))
 
 
 @pytest.fixture(scope="module")
