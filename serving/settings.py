@@ -23,7 +23,10 @@ def _divided(value: object) -> object:
 def _is_limit(value: str) -> str:
     from limits import parse  # 14 MB: only where a rate is set
 
-    parse(value)
+    try:
+        parse(value)
+    except ValueError:
+        raise ValueError('a number and second, minute, hour or day is allowed: "100/second"') from None
     return value
 
 

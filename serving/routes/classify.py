@@ -16,6 +16,7 @@ from serving.engine import Engine
 from serving.received.upload import content_kind, read_body, take_image
 from serving.schemas.answers import REQUEST, Classification, error_descriptions
 from serving.versions.champion import Served
+from serving.workers import Workers
 
 DEFAULT_TOP_K = 5
 
@@ -38,13 +39,19 @@ async def classify(request: Request) -> Response:
 
 async def answer_one(request: Request, engine: Engine, served: Served) -> Response:
     """That version's answer for the image that the request carries."""
-    kind, top_k = content_kind(request), wanted_top_k(request, len(served.classifier.class_names))
-    engine.workers.check_room()
+    top_k = wanted_top_k(request, len(served.classifier.class_names))
+    read = await receive_image(request, engine, engine.workers)
+    return json_response(await answer(engine, served, read, top_k=top_k, use_cache=wants_cache(request)))
+
+
+async def receive_image(request: Request, engine: Engine, workers: Workers) -> Callable[[], bytes]:
+    """What gives the encoded image, in a thread; RequestError 429, before any reading, where there is no room."""
+    kind = content_kind(request)
+    workers.check_room()
     limits, content_type = engine.settings, request.headers["content-type"]
     body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.body_seconds)
     kind, body = await request.app.state.url_images.follow(kind, body)
-    read = partial(take_image, kind, content_type, body)
-    return json_response(await answer(engine, served, read, top_k=top_k, use_cache=wants_cache(request)))
+    return partial(take_image, kind, content_type, body)
 
 
 async def answer(

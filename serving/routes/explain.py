@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from serving.answers import RequestError
 from serving.engine import Engine
-from serving.received.upload import content_kind, read_body, take_image
+from serving.routes.classify import receive_image
 from serving.schemas.answers import error_descriptions
 from serving.schemas.batch import EXPLAIN_REQUEST, EXPLANATION
 from serving.versions.champion import Served
@@ -47,15 +47,10 @@ async def explain(request: Request) -> Response:
     """The image as PNG with its class activation map; of the champion's class, or of the one asked for."""
     engine: Engine = request.app.state.engine
     explainers: Workers = request.app.state.explainers
-    served, kind, limits = engine.fleet.choose(request), content_kind(request), engine.settings
+    served = engine.fleet.choose(request)
     class_index, max_side = _wanted_class(request, served.classifier.class_names), _wanted_side(request)
-    explainers.check_room()
-    content_type = request.headers["content-type"]
-    body = await read_body(request, max_bytes=limits.max_body_bytes, seconds=limits.body_seconds)
-    kind, body = await request.app.state.url_images.follow(kind, body)
-    return await explainers.run(
-        lambda: _explain(served, take_image(kind, content_type, body), class_index, max_side)
-    )
+    read = await receive_image(request, engine, explainers)
+    return await explainers.run(lambda: _explain(served, read(), class_index, max_side))
 
 
 def _explain(served: Served, data: bytes, class_index: int | None, max_side: int) -> Response:
