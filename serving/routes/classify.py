@@ -45,7 +45,7 @@ async def answer_one(request: Request, engine: Engine, served: Served) -> Respon
 
 
 async def receive_image(request: Request, engine: Engine, workers: Workers) -> Callable[[], bytes]:
-    """What gives the encoded image, in a thread; RequestError 429, before any reading, where there is no room."""
+    """What gives the encoded image, in a thread; RequestError 429, before reading, where there is no room."""
     kind = content_kind(request)
     workers.check_room()
     limits, content_type = engine.settings, request.headers["content-type"]
