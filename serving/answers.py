@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -26,8 +26,7 @@ class RequestError(Exception):
 
 
 def json_response(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Response(body, status, dict(headers or {}), media_type="application/json")
+    return Response(orjson.dumps(content), status, dict(headers or {}), media_type="application/json")
 
 
 def error_response(request: Request, refusal: RequestError) -> Response:

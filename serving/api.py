@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from serving.answers import CODES, RequestError, error_response
 from serving.routes import batch, classify, explain, feedback, live, models, page
@@ -50,3 +52,14 @@ async def refuse_route(request: Request, error: HTTPException) -> Response:
 async def forget(request: Request, error: ClientDisconnect) -> Response:
     """Nobody reads this answer; without it the log would hold a traceback for every client that leaves."""
     return error_response(request, RequestError(400, "bad_request", "the client left early"))
+
+
+async def classify_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    """POST /v1/classify without FastAPI's layers, which take a third of the event loop's time for it."""
+    scope["app"], scope["route"] = app, classify.router.routes[0]
+    answer = await classify.classify(Request(scope, receive, send))
+    await answer(scope, receive, send)
+
+
+# For the Edge, by method and path.
+QUICK = {("POST", "/v1/classify"): ExceptionMiddleware(classify_at_once, app.exception_handlers)}

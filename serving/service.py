@@ -10,10 +10,11 @@ from dataclasses import replace
 import bentoml
 
 from registry.workspace import Workspace
-from serving.api import app
+from serving.api import QUICK, app
 from serving.caching.memory import cache_from_settings
 from serving.engine import Engine, Observer
 from serving.front.connection import use_bounded_connections
+from serving.front.draining import use_draining_server
 from serving.front.edge import Edge
 from serving.front.log_format import configure_logging
 from serving.observers.feedback import FeedbackDesk
@@ -34,7 +35,16 @@ from vision.errors import ConfigError
 # Our own limits (settings.py) answer long before BentoML's, whose answer has another shape.
 BACKSTOP_SECONDS = 120
 
-use_bounded_connections()
+use_draining_server()
+# Decided before there are settings: of the module is made what BentoML runs.
+TRACES_URL = os.environ.get("SIGHTLINE_TRACES_URL")
+TRACING = {
+    "exporter_type": "otlp",
+    "sample_rate": 1.0,
+    "otlp": {"protocol": "http", "endpoint": TRACES_URL},
+}
+# What asks ours at once passes by BentoML's spans, so that it does not where spans are asked for.
+use_bounded_connections(direct=None if TRACES_URL else Edge(app, api=app, quick=QUICK))
 
 
 @bentoml.service(
@@ -44,8 +54,7 @@ use_bounded_connections()
     traffic={"timeout": BACKSTOP_SECONDS},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},
-    # A span that nobody collects costs a quarter of a small request; docs/serving.md says how to have them.
-    tracing={"excluded_urls": ["/v1/"]},
+    tracing=TRACING if TRACES_URL else {"sample_rate": 0.0},
 )
 @bentoml.asgi_app(app)
 class Sightline:
@@ -119,7 +128,7 @@ class Sightline:
 
 
 # The decorator has made a bentoml.Service of the class.
-Sightline.add_asgi_middleware(Edge, api=app)  # type: ignore[attr-defined]
+Sightline.add_asgi_middleware(Edge, api=app, quick=QUICK)  # type: ignore[attr-defined]
 
 
 def choose_source(settings: Settings) -> Source:

@@ -64,6 +64,11 @@ class Settings(BaseModel):
     keys_file: Path | None = Field(
         None, description="hashed API keys (`sightline keys`); none: no key is asked"
     )
+    traces_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="of an OpenTelemetry collector (OTLP over HTTP): http://host:4318/v1/traces",
+    )
     rate: Annotated[str, AfterValidator(_is_limit)] | None = Field(
         None, description='requests allowed a key, or an address: "100/second"'
     )

@@ -67,6 +67,8 @@ LIBRARIES = (
     "httptools",
     "limits",
     "numpy",
+    "opentelemetry-exporter-otlp-proto-http",
+    "orjson",
     "pillow",
     "prometheus-client",
     "pyarrow",

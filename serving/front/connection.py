@@ -10,11 +10,14 @@ import json
 import resource
 from asyncio import TimerHandle, Transport
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn.config
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+# Of a request's path, as it is sent.
+OURS = b"/v1/"
 # What nginx allows (4 buffers of 8 KB); Node.js allows 16 KB. Also for what stands between parts of a body.
 MAX_HEAD_BYTES = 32_768
 MAX_HEADERS = 100
@@ -22,6 +25,8 @@ HEAD_SECONDS = 10.0
 # In which a client that has filled its buffers reads nothing of its answer.
 STALLED_SECONDS = 30.0
 MAX_PIPELINED = 16
+# In which the request of a new connection is waited for when the service is to end.
+ARRIVAL_SECONDS = 0.5
 MAX_CONNECTIONS = 4096
 # Of the file descriptors that the process may have: for bundles, logs, the cache's connections.
 SPARE_FILES = 128
@@ -36,16 +41,24 @@ MESSAGES = {
 }
 
 
-def use_bounded_connections() -> None:
-    """Has uvicorn take this protocol: BentoML starts uvicorn itself, and passes no protocol on."""
+def use_bounded_connections(direct: ASGIApp | None = None) -> None:
+    """Has uvicorn take this protocol: BentoML starts uvicorn itself, and passes no protocol on.
+
+    `direct` answers what is asked below OURS: BentoML's layers around an app start a task and a timer of
+    minutes for each request.
+    """
+    BoundedConnection.direct = direct
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:BoundedConnection"
 
 
 class BoundedConnection(HttpToolsProtocol):
     """Refuses in JSON, and closes, where uvicorn would go on reading."""
 
+    direct: ClassVar[ASGIApp | None] = None
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._whole, self._direct = self.app, type(self).direct
         self._code = "bad_http"
         self._idle_bytes = 0
         self._head_timer: TimerHandle | None = None
@@ -71,6 +84,11 @@ class BoundedConnection(HttpToolsProtocol):
         if self._idle_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._refuse("head_too_large")
 
+    def shutdown(self) -> None:
+        """Closes once what is under way is answered; of a new connection that is what it was made for."""
+        seconds = 0 if self.cycle else ARRIVAL_SECONDS
+        self.loop.call_later(seconds, super().shutdown)
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._write_timer = self.loop.call_later(STALLED_SECONDS, self.transport.abort)
@@ -87,6 +105,8 @@ class BoundedConnection(HttpToolsProtocol):
             raise ValueError(self._code)  # the parser stops, and uvicorn calls send_400_response
         self._stop_waiting()
         self._idle_bytes = 0
+        # uvicorn gives the request to the app that stands here now.
+        self.app = self._direct if self._direct and self.url.startswith(OURS) else self._whole
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -5,9 +5,11 @@ BentoML answers an unknown path, /readyz while not ready and a fault of ours in 
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import re
-import uuid
+from collections.abc import Mapping
 from functools import cached_property
 from time import perf_counter
 from urllib.parse import quote
@@ -51,10 +53,15 @@ SENT_BY_SCRIPTS = (
 
 
 class Edge:
-    """ASGI middleware. `api` is the app whose state holds the engine."""
+    """ASGI middleware. `api` is the app whose state holds the engine.
 
-    def __init__(self, app: ASGIApp, api: Starlette) -> None:
-        self.app, self.api = app, api
+    `quick` has apps of its own for what is asked most, by method and path.
+    """
+
+    def __init__(
+        self, app: ASGIApp, api: Starlette, quick: Mapping[tuple[str, str], ASGIApp] | None = None
+    ) -> None:
+        self.app, self.api, self._quick = app, api, quick or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -66,7 +73,10 @@ class Edge:
         try:
             await self._answer(scope, receive, answer)
         finally:
-            self._record(scope, answer.status or LEFT, perf_counter() - begin)
+            # After the answer is on its way: uvloop sends when nothing else is to be done.
+            asyncio.get_running_loop().call_soon(
+                self._record, scope, answer.status or LEFT, perf_counter() - begin
+            )
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -100,7 +110,7 @@ class Edge:
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Our own routes at once: on their way through BentoML's app nothing is added but time."""
         app = self.api if scope["path"].startswith(COUNTED) else self.app
-        await app(scope, receive, send)
+        await self._quick.get((_method(scope), scope["path"]), app)(scope, receive, send)
 
     @cached_property
     def _intake(self) -> Intake:
@@ -145,8 +155,7 @@ class _Answer:
 
     async def send(self, message: Message) -> None:
         if message["type"].endswith("http.response.start"):
-            is_json = Headers(raw=message["headers"]).get("content-type", "") == "application/json"
-            if self._is_http and message["status"] >= 400 and not is_json:
+            if self._is_http and message["status"] >= 400 and not _is_json(message):
                 self.replaced_status = message["status"]
                 return
             self.status, self.replaced_status = message["status"], 0
@@ -163,10 +172,14 @@ class _Answer:
         return {**message, "headers": secured(headers, request_id=self.request_id, may_store=may_store)}
 
 
+def _is_json(message: Message) -> bool:
+    return Headers(raw=message["headers"]).get("content-type", "") == "application/json"
+
+
 def _request_id(scope: Scope) -> str:
     """The client's own where it is of a harmless form; it is put into the request's state."""
     received = Headers(scope=scope).get("x-request-id", "")
-    request_id = received if REQUEST_ID_FORM.fullmatch(received) else uuid.uuid4().hex
+    request_id = received if REQUEST_ID_FORM.fullmatch(received) else f"{random.getrandbits(128):032x}"
     scope.setdefault("state", {})["request_id"] = request_id
     return request_id
 

@@ -85,6 +85,8 @@ class PredictionLog:
         return True
 
     def _follow(self) -> None:
+        import pyarrow.parquet  # noqa: F401 - at the first file it would hold up requests for a third of a second
+
         while not self._stopped.wait(TICK_SECONDS):
             self._take()
             if len(self._waiting) >= self._rows or time.monotonic() - self._written >= self._seconds:

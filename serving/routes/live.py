@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 
+import orjson
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -140,4 +140,4 @@ class Conversation:
         )
 
     async def _send(self, content: dict[str, object]) -> None:
-        await self._websocket.send_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
+        await self._websocket.send_text(orjson.dumps(content).decode())

@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from vision.exporting.converters import export_saved_model, to_litert, to_onnx, to_openvino
-from vision.runtimes import MAX_BATCH, InFlight, Runtime, in_batches, litert_runtime, openvino_runtime
+from vision.runtimes import (
+    BUSY_SECONDS,
+    MAX_BATCH,
+    InFlight,
+    Runtime,
+    in_batches,
+    litert_runtime,
+    openvino_runtime,
+)
 
 SIDE = 16
 COUNT = MAX_BATCH + 3
@@ -87,16 +95,20 @@ def test_in_batches_gives_pieces_in_order() -> None:
 
 
 def test_only_the_first_of_overlapping_calls_is_alone() -> None:
-    in_flight = InFlight()
+    now = 0.0
+    in_flight = InFlight(clock=lambda: now)
 
     with in_flight.call() as first, in_flight.call() as second:
         pass
     with pytest.raises(ValueError, match="failed"), in_flight.call():
         raise ValueError("failed")
-    with in_flight.call() as third:
+    with in_flight.call() as soon_after:
+        pass
+    now = BUSY_SECONDS
+    with in_flight.call() as later:
         pass
 
-    assert (first, second, third) == (True, False, True)
+    assert (first, second, soon_after, later) == (True, False, False, True)
 
 
 class Waiting:

@@ -123,7 +123,7 @@ class _Interpreter:
             self._interpreter.resize_tensor_input(self._input, values.shape)
             self._interpreter.allocate_tensors()
             self._batch = len(values)
-        self._interpreter.set_tensor(self._input, values.astype(np.float32))
+        np.copyto(self._interpreter.tensor(self._input)(), values)  # into its memory, with no copy between
         self._interpreter.invoke()
         output: NDArray[np.float32] = self._interpreter.get_tensor(self._output)
         if self._scale:  # of a tensor inside an int8 model
