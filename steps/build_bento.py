@@ -10,7 +10,7 @@ from registry.champion import find_champion
 from registry.pointer import bundle_path
 from registry.versions import tag_version
 from registry.workspace import Workspace
-from vision.promotion import PromotionDecision
+from vision.promotion.decision import PromotionDecision
 
 
 @step(enable_cache=False)

@@ -15,7 +15,7 @@ from registry.workspace import Workspace
 from vision.comparison import score_on_test
 from vision.evaluation import Evaluation
 from vision.manifest import Manifest
-from vision.promotion import PromotionDecision, PromotionRules, Scores, decide, keep
+from vision.promotion.decision import PromotionDecision, PromotionRules, Scores, decide, keep
 
 logger = logging.getLogger(__name__)
 WHO = "training pipeline"

@@ -12,7 +12,7 @@ from vision.classifier import ImageClassifier, Probabilities
 from vision.manifest import Manifest
 from vision.metrics import measure
 from vision.prepared import PreparedImages, prepare_images
-from vision.promotion import Scores
+from vision.promotion.decision import Scores
 from vision.task import Task
 
 

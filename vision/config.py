@@ -16,8 +16,15 @@ from vision.compression_config import CompressConfig
 from vision.data_config import DataConfig
 from vision.errors import ConfigError, one_of
 from vision.model_config import ModelConfig
+from vision.operation_config import (
+    AlertsConfig,
+    MonitorConfig,
+    RetrainConfig,
+    ReviewConfig,
+    ScheduleConfig,
+)
 from vision.preprocessing import Preprocessing
-from vision.promotion import PromotionRules
+from vision.promotion.decision import PromotionRules
 from vision.quality_config import QualityConfig
 from vision.section import Section
 from vision.training_config import EnsembleConfig, PretrainConfig, TrackConfig, TrainConfig, TuneConfig
@@ -96,12 +103,6 @@ class CalibrateConfig(Section):
     )
 
 
-class ScheduleConfig(Section):
-    """Cron lines (minute hour day month weekday), local time."""
-
-    training: str = "0 3 * * *"
-
-
 class Config(Section):
     """Everything that a run can be told."""
 
@@ -124,7 +125,11 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()
+    monitor: MonitorConfig = MonitorConfig()
+    review: ReviewConfig = ReviewConfig()
+    retrain: RetrainConfig = RetrainConfig()
     schedule: ScheduleConfig = ScheduleConfig()
+    alerts: AlertsConfig = AlertsConfig()
 
     @field_validator("data")
     @classmethod

@@ -28,7 +28,7 @@ from vision.errors import DataError
 from vision.image_array import ImageArray
 from vision.intervals import MetricEstimate, estimate_all
 from vision.metrics import check_predictions
-from vision.promotion import Scores
+from vision.promotion.decision import Scores
 from vision.runtimes import Logits
 from vision.task import Labels, Probabilities, Task, has_class, present_labels, task_of
 

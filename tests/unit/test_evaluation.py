@@ -14,7 +14,7 @@ from vision.errors import DataError
 from vision.evaluation import Confusion, Evaluation, ModelFacts, evaluate_classifier, evaluate_predictions
 from vision.metrics import METRICS
 from vision.preprocessing import Preprocessing
-from vision.promotion import Scores
+from vision.promotion.decision import Scores
 
 NAMES = ("cat", "dog", "eel")
 LABELS = np.array([0, 0, 0, 1, 1, 2])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vision.promotion import PromotionRules, Scores, decide
+from vision.promotion.decision import PromotionRules, Scores, decide
 
 RULES = PromotionRules(min_accuracy=0.8, max_accuracy_drop=1.0, max_ece=0.1)
 
