@@ -31,7 +31,7 @@ serve: $(READY)  ## the champion behind http://127.0.0.1:3000
 ui: $(READY)  ## MLflow and the ZenML dashboard, on loopback
 	@HOST=$(HOST) MLFLOW_PORT=$(MLFLOW_PORT) ZENML_PORT=$(ZENML_PORT) sh infra/ui.sh
 
-schedule: $(READY)  ## retrain by the cron line of the YAML until stopped
+schedule: $(READY)  ## train and monitor by the cron lines of the YAML until stopped
 	@$(BIN)/sightline schedule --config $(CONFIG)
 
 test: $(READY)  ## the tests that need minutes at most, and no data but our own

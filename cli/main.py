@@ -10,18 +10,24 @@ from collections.abc import Sequence
 
 import typer
 
+from cli.alert import alert
 from cli.benchmark import benchmark
 from cli.contract import contract
 from cli.data import data
 from cli.doctor import doctor
 from cli.export import export
+from cli.history import history
 from cli.init import init
 from cli.keys import keys
+from cli.monitor import monitor
 from cli.output import fail
 from cli.promote import promote
+from cli.retrain import retrain
+from cli.review import review
 from cli.rollback import rollback
 from cli.schedule import schedule
 from cli.status import status
+from cli.trace import trace
 from cli.traffic import traffic
 from vision.errors import SightlineError
 
@@ -36,7 +42,11 @@ def sightline() -> None:
     """Images in, a served champion out."""
 
 
-for verb in (doctor, init, data, status, promote, rollback, traffic, export, benchmark, schedule):
+DATA = (doctor, init, data)
+VERSIONS = (status, history, promote, rollback, traffic, trace, export, benchmark)
+BY_ITSELF = (monitor, review, retrain, schedule, alert)
+
+for verb in (*DATA, *VERSIONS, *BY_ITSELF):
     app.command()(verb)
 app.add_typer(contract, name="contract")
 app.add_typer(keys, name="keys")

@@ -6,13 +6,16 @@ from typing import Annotated
 
 import typer
 
-from cli.moved import show_move
+from cli.moved import show_move, show_plan
 from cli.options import DEFAULT_CONFIG, AsJson, ConfigFile, Reason, caller
 
 
 def promote(
     version: Annotated[int, typer.Argument(min=1, help="number in the model registry")],
     reason: Reason = "by hand",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="open the bundle, say what would move, move nothing")
+    ] = False,
     config: ConfigFile = DEFAULT_CONFIG,
     as_json: AsJson = False,
 ) -> None:
@@ -22,5 +25,8 @@ def promote(
     from vision.config_file import load_config
 
     workspace, model = Workspace.from_environment(), load_config(config).name
+    if dry_run:
+        show_plan(champion.plan_promotion(workspace, model, version), as_json=as_json)
+        return
     champion.promote(workspace, model, version, who=caller(), why=reason)
     show_move(workspace, model, as_json=as_json)

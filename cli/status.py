@@ -30,8 +30,8 @@ def describe_champion(workspace: Workspace, model: str) -> dict[str, Any]:
     from registry.ledger import MOVES
     from registry.versions import get_version
 
+    repair(workspace, model)  # first: a ledger that lost its rows is no model without a champion
     version = champion(workspace, model).version
-    repair(workspace, model)
     registered = get_version(workspace, model, version)
     move = next(row for row in reversed(history(workspace, model)) if row.action in MOVES)
     return {

@@ -14,6 +14,18 @@ WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 def cron_trigger(line: str, *, where: str) -> CronTrigger:
     """The trigger of a cron line in local time; ConfigError, naming `where`, for a line that cannot fire."""
+    minute, hour, day, month, weekday = with_named_weekdays(line, where=where).split()
+    try:
+        trigger = CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekday)
+    except ValueError as error:
+        raise ConfigError(f'{where}: received "{line}": {error}; allowed are {FORMAT}') from error
+    if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ConfigError(f'{where}: received "{line}", which never comes; allowed are {FORMAT}')
+    return trigger
+
+
+def with_named_weekdays(line: str, *, where: str) -> str:
+    """The line with every day of the week by name, which all schedulers read alike; ConfigError as above."""
     try:
         minute, hour, day, month, weekday = line.split()
     except ValueError:
@@ -22,12 +34,9 @@ def cron_trigger(line: str, *, where: str) -> CronTrigger:
         # cron fires on either, APScheduler on both at once: refused rather than guessed.
         raise ConfigError(f'{where}: received "{line}": give a day of the month or a weekday, not both')
     try:
-        trigger = CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=_weekdays(weekday))
+        return f"{minute} {hour} {day} {month} {_weekdays(weekday)}"
     except ValueError as error:
         raise ConfigError(f'{where}: received "{line}": {error}; allowed are {FORMAT}') from error
-    if trigger.get_next_fire_time(None, datetime.now(UTC)) is None:
-        raise ConfigError(f'{where}: received "{line}", which never comes; allowed are {FORMAT}')
-    return trigger
 
 
 def _weekdays(field: str) -> str:

@@ -1,136 +1,144 @@
-"""Scheduled retraining on one machine: at each time of the cron line, `zenml pipeline run training`.
+"""The schedule on one machine: at each time of its cron line, a job of infra/jobs.py in a process of its own.
 
-APScheduler keeps the next time in SQLite. After downtime, or kill -9, one training makes up for all
-firings that were missed. A firing that meets a running training is skipped and recorded. SIGTERM and
+APScheduler keeps the next times in SQLite. After downtime, or kill -9, one run of a job makes up for all its
+firings that were missed. A firing that meets its own job still running is skipped and recorded. SIGTERM and
 Ctrl-C stop the scheduler at once; a training that runs goes on to its end and is recorded (infra/firing.py).
 """
 
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
-from apscheduler.events import EVENT_JOB_SUBMITTED
-from apscheduler.job import Job
+from apscheduler.events import EVENT_JOB_MODIFIED, EVENT_JOB_SUBMITTED
 from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from infra.cron import cron_trigger
-from infra.firing import LOGS
+from infra.environment import TELEMETRY_OFF
+from infra.firing_records import LOGS
+from infra.jobs import CRON_KEY, Job
+from infra.stop_signals import stop_signals
 from registry.workspace import Workspace
-from vision.config_file import load_config
-from vision.errors import SightlineError
+from vision.errors import ConfigError, SightlineError
 from vision.file_lock import exclusive
 
-JOB = "training"
-CRON_KEY = "config.schedule.training"
 # Where training.py is: `zenml pipeline run training` imports it from the current folder.
 ROOT = Path(__file__).resolve().parents[1]
-NO_TELEMETRY = {
-    "ZENML_ANALYTICS_OPT_IN": "false",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "BENTOML_DO_NOT_TRACK": "True",
-    "GX_ANALYTICS_ENABLED": "false",
-}
+# How late a firing can be after the machine slept or its clock was set.
+CLOCK_SECONDS = 60
+NextTimes = Mapping[str, datetime]
 
 
-def run_schedule(
-    config_path: Path,
-    workspace: Workspace,
-    *,
-    announce: Callable[[datetime], None],
-    command: Sequence[str] | None = None,
-    trigger: BaseTrigger | None = None,
-) -> None:
+def run_schedule(jobs: Sequence[Job], workspace: Workspace, *, announce: Callable[[NextTimes], None]) -> None:
     """Returns when SIGTERM or SIGINT comes; SightlineError if a scheduler runs here already.
 
-    `announce` is called with the next firing time, at the start and after each firing. `command` and
-    `trigger` stand in for the training and for the YAML's cron line in tests.
+    `announce` is called with each job's next time, at the start and after each firing. ConfigError where
+    no job has a time.
     """
-    trigger = trigger or training_trigger(config_path)
-    arguments = [list(command or training_command(config_path)), str(workspace.root)]
-    with _only_scheduler(workspace), _stop_signals() as wait_for_stop:
+    timed = [job for job in jobs if job.trigger is not None]
+    if not timed:
+        keys = " and ".join(f"{CRON_KEY}.{job.name}" for job in jobs)
+        raise ConfigError(f"nothing is scheduled: {keys} are null; set one of them to a cron line")
+    with _only_scheduler(workspace), stop_signals() as is_stopped:
         scheduler = BackgroundScheduler(jobstores={"default": _job_store(workspace)})
         scheduler.start(paused=True)
         try:
-            job = _keep_job(scheduler, trigger, arguments)
-            announce(job.next_run_time)
-            scheduler.add_listener(
-                lambda _: announce(scheduler.get_job(JOB).next_run_time), EVENT_JOB_SUBMITTED
-            )
+            keep_jobs(scheduler, timed, workspace)
+            follow_clock(scheduler, datetime.now(UTC))
+            announce(_next_times(scheduler))
+            events = EVENT_JOB_SUBMITTED | EVENT_JOB_MODIFIED
+            scheduler.add_listener(lambda _: announce(_next_times(scheduler)), events)
             scheduler.resume()
-            wait_for_stop()
+            while not is_stopped(CLOCK_SECONDS):
+                follow_clock(scheduler, datetime.now(UTC))
         finally:
             scheduler.shutdown()
 
 
-def training_trigger(config_path: Path) -> BaseTrigger:
-    """The trigger of the YAML's cron line; ConfigError names the key."""
-    return cron_trigger(load_config(config_path).schedule.training, where=f"{config_path}: {CRON_KEY}")
+def run_once(job: Job, workspace: Workspace) -> int:
+    """Runs the job now, whatever its times, and waits: the exit status, 0 where it was running already."""
+    return _start_process(_arguments(job, workspace), in_background=False).wait()
 
 
-def training_command(config_path: Path) -> tuple[str, ...]:
-    """The zenml of this environment, whatever the PATH says."""
-    zenml = Path(sys.executable).with_name("zenml")
-    return (str(zenml), "pipeline", "run", "training", "-c", str(config_path.resolve()))
+def keep_jobs(scheduler: BaseScheduler, jobs: Sequence[Job], workspace: Workspace) -> None:
+    """Makes the stored jobs those given. A job that stays as it is keeps the firing that was missed."""
+    for stored in scheduler.get_jobs():
+        if stored.id not in {job.name for job in jobs}:
+            scheduler.remove_job(stored.id)
+    for job in jobs:
+        arguments = _arguments(job, workspace)
+        stored = scheduler.get_job(job.name)
+        if stored is None:
+            scheduler.add_job(
+                start_firing,
+                job.trigger,
+                args=arguments,
+                id=job.name,
+                coalesce=True,
+                max_instances=1,
+                misfire_grace_time=None,
+            )
+            continue
+        if _described(stored.trigger) != _described(job.trigger):
+            scheduler.reschedule_job(job.name, trigger=job.trigger)
+        scheduler.modify_job(job.name, args=arguments)
 
 
-def next_firings(config_path: Path, count: int) -> tuple[datetime, ...]:
-    """The next times of the YAML's cron line, local time."""
-    trigger = training_trigger(config_path)
-    times: list[datetime] = []
-    now = datetime.now().astimezone()
-    for _ in range(count):
-        times.append(trigger.get_next_fire_time(times[-1] if times else None, now))
-        now = times[-1]
-    return tuple(times)
+def follow_clock(scheduler: BaseScheduler, now: datetime) -> None:
+    """Takes the next times anew where the clock was set back, and looks at once whether one has come.
+
+    A job waits for the first time after now, or for the second where the clock went back a little over
+    a firing, which is not repeated. One that waits for a later time was planned by a clock that was wrong.
+    """
+    for job in scheduler.get_jobs():
+        first = job.trigger.get_next_fire_time(None, now)
+        second = job.trigger.get_next_fire_time(first, first)
+        if job.next_run_time > second:
+            scheduler.modify_job(job.id, next_run_time=first)
+    scheduler.wakeup()  # else it sleeps as long as it meant to, whatever the clock says now
 
 
-def start_firing(command: Sequence[str], root: str) -> None:
+def start_firing(*arguments: str) -> None:
     """Starts one firing and does not wait: the job store names this function, so keep its place."""
-    folder = Workspace(Path(root)).schedule
-    (folder / LOGS).mkdir(parents=True, exist_ok=True)
-    environment: Mapping[str, str] = {**NO_TELEMETRY, **os.environ, "SIGHTLINE_HOME": root}
-    with (folder / LOGS / "firing.errors").open("ab") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "infra.firing", str(folder), *command],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=errors,
-            stderr=errors,
-            start_new_session=True,  # Ctrl-C and a closed terminal end the scheduler, not the training
-        )
+    process = _start_process(arguments, in_background=True)
     threading.Thread(target=process.wait, daemon=True).start()  # else it stays a zombie
 
 
-def _keep_job(scheduler: BackgroundScheduler, trigger: BaseTrigger, arguments: Sequence[object]) -> Job:
-    """The stored job. Replacing it as it is would forget the firing that was missed."""
-    job = scheduler.get_job(JOB)
-    if job is None:
-        return scheduler.add_job(
-            start_firing,
-            trigger,
-            args=arguments,
-            id=JOB,
-            coalesce=True,
-            max_instances=1,
-            misfire_grace_time=None,
+def _arguments(job: Job, workspace: Workspace) -> tuple[str, ...]:
+    """Plain text alone: these are pickled into the job store, and must open after an update."""
+    return (str(workspace.root), job.name, ",".join(job.alerts), *job.command)
+
+
+def _start_process(arguments: Sequence[str], *, in_background: bool) -> subprocess.Popen[bytes]:
+    root, *firing = arguments
+    folder = Workspace(Path(root)).schedule
+    (folder / LOGS).mkdir(parents=True, exist_ok=True)
+    with (folder / LOGS / "firing.errors").open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "infra.firing", str(folder), *firing],
+            cwd=ROOT,
+            env={**TELEMETRY_OFF, **os.environ, "SIGHTLINE_HOME": root},
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=errors,
+            # Ctrl-C and a closed terminal end the scheduler, not the training.
+            start_new_session=in_background,
         )
-    if _described(job.trigger) != _described(trigger):
-        scheduler.reschedule_job(JOB, trigger=trigger)
-    return scheduler.modify_job(JOB, args=arguments)
 
 
-def _described(trigger: BaseTrigger) -> tuple[str, str]:
+def _next_times(scheduler: BaseScheduler) -> NextTimes:
+    return {job.id: job.next_run_time for job in scheduler.get_jobs()}
+
+
+def _described(trigger: BaseTrigger | None) -> tuple[str, str]:
     return str(trigger), str(getattr(trigger, "timezone", None))
 
 
@@ -147,24 +155,3 @@ def _only_scheduler(workspace: Workspace) -> Iterator[None]:
         raise SightlineError(
             f"a scheduler runs already in {workspace.schedule} ({holder}): stop it first, or let it run"
         ) from None
-
-
-@contextmanager
-def _stop_signals() -> Iterator[Callable[[], object]]:
-    """Waits for SIGTERM or SIGINT; the earlier handlers come back at the end.
-
-    By a pipe that the system's own handler writes to: one in Python runs in the main thread when that wakes
-    up, and a signal that reaches another thread does not wake it.
-    """
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)  # set_wakeup_fd demands it
-    earlier_pipe = signal.set_wakeup_fd(writing)
-    earlier = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield lambda: os.read(reading, 1)
-    finally:
-        for number, handler in earlier.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(earlier_pipe)
-        os.close(reading)
-        os.close(writing)

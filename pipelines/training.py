@@ -16,6 +16,7 @@ from steps.evaluate import evaluate
 from steps.gather_evidence import gather_evidence
 from steps.ingest import fingerprint_source, ingest
 from steps.inspect import inspect
+from steps.judge import judge
 from steps.prepare import prepare
 from steps.pretrain import fingerprint_images, pretrain
 from steps.promote import promote
@@ -24,6 +25,7 @@ from steps.report import report
 from steps.report_data import report_data
 from steps.split import split
 from steps.train import train
+from steps.try_bento import try_bento
 from steps.tune import tune
 from steps.validate import fingerprint_contracts, validate
 from vision.config import Config
@@ -80,5 +82,7 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
     )  # fmt: skip
 
     version = register(servable, exportable, table, evaluation, page, numbers, card, manifest, record, config)
-    decision = promote(version, evaluation, manifest, config.promote, name=name)
-    build_bento(decision, name=name)
+    decision, _ = judge(version, manifest, config.promote, name=name)
+    bento_tag = build_bento(decision, version, name=name)
+    blessing = try_bento(bento_tag, decision, version, manifest, name=name)
+    promote(version, decision, blessing, name=name, alerts=config.alerts)

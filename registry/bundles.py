@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.pointer import bundle_path
 from registry.workspace import Workspace
@@ -16,6 +16,11 @@ from vision.bundle import NETWORK, atomic_folder, seal
 from vision.classifier import ImageClassifier
 from vision.errors import BundleError
 from vision.golden import check_golden, golden_pixels, write_golden
+
+if TYPE_CHECKING:
+    from vision.drift.profile import Profile
+
+REFERENCE = "reference"  # the folder of the reference profile, which monitoring reads and no service
 
 
 def store_bundle(
@@ -43,15 +48,19 @@ def write_bundle(
     samples: dict[str, bytes],
     description: Mapping[str, Any],
     network: ImageClassifier | None = None,
+    reference: Profile | None = None,
 ) -> str:
     """Digest of the checked bundle, in any folder; whole or not at all.
 
     `network` is the Keras classifier that the other was converted from: BundleError where they disagree.
+    `reference` is what the classifier makes of validation images, for monitoring.
     """
     with atomic_folder(folder) as temporary:
         files = classifier.write_files(temporary)
         if network is not None:
             network.save(temporary / NETWORK)
+        if reference is not None:
+            reference.save(temporary / REFERENCE)
         write_golden(classifier, samples, temporary)
         # The classifier's own entries last: a description cannot overrule what the loader reads.
         digest = seal(temporary, {**description, **files})

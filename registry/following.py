@@ -13,6 +13,7 @@ from typing import TextIO
 
 from registry import ledger
 from registry.ledger import LedgerEntry, Move
+from registry.ledger_check import refuse_damaged
 from registry.pointer import ChampionPointer, pointer_path, read_pointer, write_pointer
 from registry.versions import champion_alias, move_alias
 from registry.workspace import Workspace
@@ -34,7 +35,16 @@ def champion_lock(workspace: Workspace, model: str) -> AbstractContextManager[Te
 
 
 def repair(workspace: Workspace, model: str) -> tuple[str, ...]:
-    """What had not followed the ledger and does now, in words; the ledger gets a row that says so."""
+    """What had not followed the ledger and does now, in words; the ledger gets a row that says so.
+
+    RegistryError, and nothing is moved, where the ledger is damaged: what it says may be anybody's.
+    """
+    refuse_damaged(workspace)
+    return mend(workspace, model)
+
+
+def mend(workspace: Workspace, model: str) -> tuple[str, ...]:
+    """The same for a ledger that was checked."""
     if last_move(workspace, model) is None:
         return ()
     with champion_lock(workspace, model):
@@ -93,4 +103,5 @@ def _repair_row(last: LedgerEntry, mended: tuple[str, ...]) -> Move:
         who="sightline",
         why="; ".join(mended),
         when=utc_now(),
+        gate=None,
     )

@@ -10,6 +10,7 @@ of one bundle: its metadata has the class names, in the order of the probabiliti
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from urllib.parse import quote
 from registry.arrow_columns import schema_of, table_of
 from registry.prediction_rows import (
     FEEDBACK_COLUMNS,
+    LATER_COLUMNS,
     PREDICTION_COLUMNS,
     Answered,
     Columns,
@@ -48,6 +50,16 @@ def predictions_folder(workspace: Workspace) -> Path:
 
 def feedback_folder(workspace: Workspace) -> Path:
     return predictions_folder(workspace) / "_feedback"
+
+
+def kept_images_folder(workspace: Workspace) -> Path:
+    """Some of the images that were answered, as they were sent: date=YYYY-MM-DD/ID, ID of the prediction."""
+    return workspace.root / "kept_images"
+
+
+def drawn(prediction_id: str) -> float:
+    """Where the id is drawn, evenly in 0..1: an image below the share that is to be kept is kept."""
+    return int.from_bytes(hashlib.sha256(prediction_id.encode()).digest()[:8]) / 2**64
 
 
 def model_folder(folder: Path, model: str) -> Path:
@@ -167,17 +179,28 @@ def read_file(path: Path, columns: Columns, names: Sequence[str] | None = None) 
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             expected = _checked(file.schema_arrow.names, file.metadata.metadata, columns)
-            table = file.read(columns=names, use_threads=False)
+            table = _completed(file.read(columns=names, use_threads=False), names or list(columns))
         return table.cast(pa.schema([expected.field(name) for name in table.column_names], expected.metadata))
     except (pa.ArrowException, OSError, ValueError, RegistryError) as error:
         logger.warning("%s is passed over: %s", path, error)
         return None
 
 
+def _completed(table: Any, names: Sequence[str]) -> Any:
+    """The table with those columns; the ones that it lacks hold empty texts."""
+    import pyarrow as pa
+
+    for name in names:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()).fill_null(""))
+    return table
+
+
 def _checked(names: list[str], found: Mapping[bytes, bytes] | None, columns: Columns) -> Any:
     """The schema that the file should have, with the file's metadata; RegistryError where it has another."""
     metadata = {key.decode(): value.decode() for key, value in (found or {}).items()}
     version = metadata.get("schema_version")
-    if version != SCHEMA_VERSION or names != list(columns):
+    known = [name for name in columns if name in names or name not in LATER_COLUMNS]
+    if version != SCHEMA_VERSION or names != known:
         raise RegistryError(f"no log of schema version {SCHEMA_VERSION}: version {version}, columns {names}")
     return schema_of(columns, metadata)

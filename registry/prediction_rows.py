@@ -52,13 +52,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """The classes that a user says an image has. Of two rows about one id the later counts."""
+    """The classes that a user says an image has. Of two rows about one id the later counts.
+
+    `key` is the name of the user's API key, "" where the service asks for none.
+    """
 
     id: str
     time: int
     answered: Answered
     labels: tuple[str, ...]
     comment: str = ""
+    key: str = ""
 
 
 # column -> its type in arrow_columns.py, and the attribute of a row that it holds. The model is no column: as
@@ -84,4 +88,10 @@ PREDICTION_COLUMNS: Columns = _BOTH | {
     "decode_seconds": ("number", "decode_seconds"),
     "infer_seconds": ("number", "infer_seconds"),
 }
-FEEDBACK_COLUMNS: Columns = _BOTH | {"labels": ("texts", "labels"), "comment": ("text", "comment")}
+FEEDBACK_COLUMNS: Columns = _BOTH | {
+    "labels": ("texts", "labels"),
+    "comment": ("text", "comment"),
+    "key": ("text", "key"),
+}
+# Columns of text that files of before they were thought of lack.
+LATER_COLUMNS = frozenset({"key"})

@@ -75,9 +75,10 @@ def read_predictions(
 ) -> Any:
     """A pyarrow.Table of the model's predictions of since <= time < until, both aware, oldest first.
 
-    Columns: those of PREDICTION_COLUMNS; `truth`, the classes that the last feedback on the row gave, and its
-    `comment`; `right`, whether that is what was predicted. The three are null without feedback. In the
-    metadata, `class_names` (JSON) has those of each bundle, by digest, in the order of the probabilities.
+    Columns: those of PREDICTION_COLUMNS; `truth`, the classes that the last feedback on the row gave, its
+    `comment`, and the name of the `key` that it came with; `right`, whether that is what was predicted. The
+    four are null without feedback. In the metadata, `class_names` (JSON) has those of each bundle, by digest,
+    in the order of the probabilities, and `tasks` its task.
     """
     begin, end = _milliseconds(since), _milliseconds(until)
     tables = _tables(model_folder(predictions_folder(workspace), model), begin, end, PREDICTION_COLUMNS)
@@ -87,7 +88,9 @@ def read_predictions(
         model_folder(feedback_folder(workspace), model), begin, _milliseconds(END), FEEDBACK_COLUMNS
     )
     judged = _with_feedback(_within(rows, since, until), _joined(said, FEEDBACK_COLUMNS).sort_by("time"))
-    return judged.replace_schema_metadata({"class_names": json.dumps(_class_names(tables))})
+    return judged.replace_schema_metadata(
+        {"class_names": json.dumps(_class_names(tables)), "tasks": json.dumps(_tasks(tables))}
+    )
 
 
 def _milliseconds(moment: datetime) -> int:
@@ -121,12 +124,20 @@ def _with_feedback(rows: Any, said: Any) -> Any:
     pairs = zip(rows["names"].to_pylist(), found["labels"].to_pylist(), strict=True)
     right = [None if truth is None else set(names) == set(truth) for names, truth in pairs]
     judged = rows.append_column("truth", found["labels"]).append_column("comment", found["comment"])
-    return judged.append_column("right", pa.array(right, pa.bool_()))
+    return judged.append_column("key", found["key"]).append_column("right", pa.array(right, pa.bool_()))
 
 
 def _class_names(tables: Sequence[Any]) -> dict[str, list[str]]:
     return {
         table["digest"][0].as_py(): json.loads(table.schema.metadata[b"class_names"])
+        for table in tables
+        if table.num_rows
+    }
+
+
+def _tasks(tables: Sequence[Any]) -> dict[str, str]:
+    return {
+        table["digest"][0].as_py(): table.schema.metadata[b"task"].decode()
         for table in tables
         if table.num_rows
     }

@@ -1,11 +1,33 @@
-"""Whom a rollback can return to: a pure reading of the ledger's moves."""
+"""From when to when each version served, and whom a rollback can return to: pure readings of the ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 from registry.ledger import LedgerEntry
 from vision.errors import RegistryError
+
+
+@dataclass(frozen=True)
+class Reign:
+    """A version served from the move on, `until` the next one's time; None where it still serves."""
+
+    move: LedgerEntry
+    until: str | None
+
+
+def reigns(moves: Sequence[LedgerEntry]) -> tuple[Reign, ...]:
+    """One a move, oldest first."""
+    ends = [move.when for move in moves[1:]]
+    return tuple(Reign(move, end) for move, end in zip(moves, [*ends, None], strict=False))
+
+
+def clock_went_back(rows: Sequence[LedgerEntry]) -> tuple[int, ...]:
+    """Numbers of the rows whose time is before that of the row before them; the number is what counts."""
+    # As text: the times have one form and one zone, and one that was written by hand stops nobody.
+    return tuple(row.sequence for before, row in pairwise(rows) if row.when < before.when)
 
 
 def earlier_champions(moves: Sequence[LedgerEntry]) -> tuple[int, ...]:

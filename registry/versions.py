@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ from registry.model_version import (
     metric_tags,
 )
 from registry.pointer import bundle_path
+from registry.reference import has_reference
 from registry.workspace import Workspace
 from vision.bundle import bundle_digest, open_bundle
 from vision.classifier import ImageClassifier
@@ -39,6 +41,8 @@ from vision.intervals import MetricEstimate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from vision.drift.profile import Profile
 
 ALIAS = "champion"
 
@@ -53,16 +57,20 @@ def register_version(
     metrics: Mapping[str, MetricEstimate],
     network: ImageClassifier | None = None,
     compression: CompressionTable | None = None,
+    reference: Profile | None = None,
     report: Path | None = None,
 ) -> ModelVersion:
     """The version that holds this classifier: the one there is, if its bundle is whole, else a new one.
 
     `network` is the Keras classifier that it was converted from, which further exports begin with;
-    `compression` what was tried, which bundle.json then tells.
+    `compression` what was tried, which bundle.json then tells; `reference` what monitoring compares with: a
+    version without one, of before there was monitoring, is not whole where one is given.
     """
     with exclusive(workspace.registry / model / ".register.lock"), _mlflow(workspace) as client:
         for version in list_versions(workspace, model):
-            if version.lineage.classifier_digest == lineage.classifier_digest and _is_whole(version):
+            is_complete = reference is None or has_reference(version.bundle)
+            is_same = version.lineage.classifier_digest == lineage.classifier_digest
+            if is_same and is_complete and _is_whole(version):
                 return version
         bundle = _cleared(_incoming(workspace, model)) / uuid.uuid4().hex
         measured = {name: estimate.model_dump() for name, estimate in metrics.items()}
@@ -72,7 +80,14 @@ def register_version(
             "metrics": measured,
             "compression": compression and compression.model_dump(),
         }
-        digest = write_bundle(bundle, classifier, samples=samples, description=description, network=network)
+        digest = write_bundle(
+            bundle,
+            classifier,
+            samples=samples,
+            description=description,
+            network=network,
+            reference=reference,
+        )
         tags = {DIGEST: digest, INCOMING: bundle.name, **lineage.tags(), **metric_tags(metrics)}
         if report is not None:
             tags[REPORT] = str(report.resolve())
@@ -102,6 +117,16 @@ def get_version(workspace: Workspace, model: str, version: int) -> ModelVersion:
         known = f"registered are {', '.join(map(str, versions))}" if versions else "none is registered yet"
         raise UnknownVersion(f'no version {version} of "{model}": {known}; `make train` makes one')
     return versions[version]
+
+
+def last_registered(workspace: Workspace, model: str) -> datetime | None:
+    """When the newest version was registered, by the database's clock, UTC; None where there is none."""
+    if not has_database(workspace):
+        return None
+    with _mlflow(workspace) as client:
+        rows = _pages(client, model)
+        times = [row.creation_timestamp for row in rows if INCOMING in row.tags]
+    return datetime.fromtimestamp(max(times) / 1000, UTC) if times else None
 
 
 def tag_version(workspace: Workspace, model: str, version: int, *, bento_tag: str) -> None:
@@ -150,14 +175,18 @@ def _create_row(
 
 def _rows(client: MlflowClient, model: str) -> dict[int, dict[str, str]]:
     """Tags by version, of every row under this model's name."""
-    rows: dict[int, dict[str, str]] = {}
+    return {int(row.version): dict(row.tags) for row in _pages(client, model)}
+
+
+def _pages(client: MlflowClient, model: str) -> Iterator[Any]:
+    """Every row under this model's name, as MLflow has it."""
     token: Any = None
     while True:
         page = client.search_model_versions(f"name='{model}'", page_token=token)
-        rows |= {int(row.version): dict(row.tags) for row in page}
+        yield from page
         token = page.token
         if not token:
-            return rows
+            return
 
 
 def _bundles_on_disk(workspace: Workspace, model: str) -> list[int]:

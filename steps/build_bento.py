@@ -1,4 +1,4 @@
-"""The champion -> its Bento, which serves it anywhere."""
+"""The version that is to serve -> its Bento, which serves it anywhere."""
 
 from __future__ import annotations
 
@@ -14,19 +14,24 @@ from vision.promotion.decision import PromotionDecision
 
 
 @step(enable_cache=False)
-def build_bento(decision: PromotionDecision, name: str) -> Annotated[str, "bento_tag"]:
-    """The tag of the champion's Bento, built where there is none; empty where there is no champion."""
+def build_bento(decision: PromotionDecision, version: int, name: str) -> Annotated[str, "bento_tag"]:
+    """The tag of its Bento, built where there is none; empty where nothing is to serve.
+
+    It is the candidate where the gate promotes it, so that it can be tried before it is champion; else the
+    champion.
+    """
     from serving.bento.build import build_bento as build
 
     workspace = Workspace.from_environment()
-    champion = find_champion(workspace, name)
-    if champion is None:
+    serves = version if decision.action == "promote" else _champion(workspace, name)
+    if serves is None:
         return ""
-    tag = build(
-        bundle_path(workspace, name, champion.version),
-        model=name,
-        version=champion.version,
-        bento_home=workspace.bentoml,
-    )
-    tag_version(workspace, name, champion.version, bento_tag=tag)
+    bundle = bundle_path(workspace, name, serves)
+    tag = build(bundle, model=name, version=serves, bento_home=workspace.bentoml)
+    tag_version(workspace, name, serves, bento_tag=tag)
     return tag
+
+
+def _champion(workspace: Workspace, name: str) -> int | None:
+    champion = find_champion(workspace, name)
+    return champion.version if champion else None

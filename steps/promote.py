@@ -1,62 +1,41 @@
-"""A registered version and the champion on the same test images -> the gate's decision, carried out."""
+"""The gate's decision and the Bento's blessing -> the champion, moved where both are given."""
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Annotated
 
 from zenml import log_metadata, step
 
-from registry.bundles import load_bundle
-from registry.champion import find_champion, repair, withdrawal
+from registry.alerts import alert
 from registry.champion import promote as promote_version
-from registry.pointer import ChampionPointer, bundle_path
+from registry.champion import repair
 from registry.workspace import Workspace
-from vision.comparison import score_on_test
-from vision.evaluation import Evaluation
-from vision.manifest import Manifest
-from vision.promotion.decision import PromotionDecision, PromotionRules, Scores, decide, keep
+from vision.operation_config import AlertsConfig
+from vision.promotion.blessing import Blessing
+from vision.promotion.decision import PromotionDecision, confirm
 
 logger = logging.getLogger(__name__)
-WHO = "training pipeline"
+WHO = "the gate"
 
 
 @step(enable_cache=False)
 def promote(
-    version: int, evaluation: Evaluation, manifest: Manifest, rules: PromotionRules, name: str
-) -> Annotated[PromotionDecision, "promotion_decision"]:
-    """Moves the champion where the gate says so."""
+    version: int, decision: PromotionDecision, blessing: Blessing, name: str, alerts: AlertsConfig
+) -> Annotated[PromotionDecision, "promotion"]:
+    """What was done; PromotionConflict where another became champion since the gate compared."""
     workspace = Workspace.from_environment()
     repair(workspace, name)  # what a killed run began: else its champion is never served
-    champion = find_champion(workspace, name)
-    decision = _settled(workspace, name, version, champion) or decide(
-        evaluation.scores, _scores(champion, manifest, workspace) if champion else None, rules
-    )
-    why = "; ".join(decision.reasons)
-    if decision.action == "promote":
-        expected = champion.version if champion else None
-        promote_version(workspace, name, version, who=WHO, why=why, expected=expected)
+    final = confirm(decision, blessing)
+    why = "; ".join(final.reasons)
+    if final.action == "promote":
+        gate = json.dumps({"decision": final.model_dump(), "blessing": blessing.model_dump()})
+        promote_version(workspace, name, version, who=WHO, why=why, gate=gate, expected=final.champion)
+    said = f"{name} version {version}, decision: {final.action}"
     # A warning, because ZenML shows no other logger's information and this is what everybody waits for.
-    logger.warning("%s version %s, decision: %s: %s", name, version, decision.action, why)
-    log_metadata({"action": decision.action, "reasons": why})
-    return decision
-
-
-def _settled(
-    workspace: Workspace, name: str, version: int, champion: ChampionPointer | None
-) -> PromotionDecision | None:
-    """The decision where the version's own history makes it; None where the gate is to judge."""
-    if champion is not None and champion.version == version:
-        return keep(f"version {version} is the champion already")
-    withdrawn = withdrawal(workspace, name, version)
-    if withdrawn is None:
-        return None
-    return keep(
-        f"version {version} was rolled back by {withdrawn.who} ({withdrawn.why});"
-        f" `sightline promote {version}` brings it back"
-    )
-
-
-def _scores(champion: ChampionPointer, manifest: Manifest, workspace: Workspace) -> Scores:
-    classifier = load_bundle(bundle_path(workspace, champion.model, champion.version))
-    return score_on_test(classifier, manifest, workspace.prepared)
+    logger.warning("%s: %s", said, why)
+    log_metadata({"action": final.action, "reasons": why})
+    if final.checks:  # a nightly run on unchanged data has nothing to tell
+        alert(alerts.kinds, "gate", title=said, text=why)
+    return final

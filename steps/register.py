@@ -12,6 +12,7 @@ from zenml import log_metadata, step
 from zenml.types import HTMLString, JSONString, MarkdownString
 
 from registry.champion import find_champion
+from registry.data_revisions import keep_manifest
 from registry.model_version import Lineage
 from registry.versions import register_version
 from registry.workspace import Workspace
@@ -20,10 +21,12 @@ from vision.bundle import sha256_file, write_atomically
 from vision.classifier import ImageClassifier
 from vision.compression.table import CompressionTable
 from vision.config import Config
+from vision.drift.reference import profile_of
 from vision.evaluation import Evaluation
 from vision.golden import choose_samples
 from vision.manifest import Manifest
 from vision.model_config import ModelConfig
+from vision.prepared import PreparedImages
 from vision.report import SCHEMA_FILE, report_schema
 from vision.training.record import TrainingRecord
 
@@ -38,10 +41,15 @@ def register(
     numbers: JSONString,
     card: MarkdownString,
     manifest: Manifest,
+    prepared: PreparedImages,
     record: TrainingRecord,
     config: Config,
+    weights: str = "",
 ) -> Annotated[int, "version"]:
-    """Registers it; a classifier that is registered already keeps its version."""
+    """Registers it; a classifier that is registered already keeps its version.
+
+    `weights` are what training began with, where it is not what config.model says.
+    """
     workspace = Workspace.from_environment()
     digest = classifier.digest
     settings = json.dumps(config.model_dump(mode="json"), sort_keys=True)
@@ -49,6 +57,7 @@ def register(
     for suffix, text in ((".html", report), (".json", numbers), (".md", card)):
         write_atomically(report_path.with_suffix(suffix), str(text))
     write_atomically(report_path.with_name(SCHEMA_FILE), report_schema())
+    keep_manifest(workspace, config.name, manifest)
     champion = find_champion(workspace, config.name)
     lineage = Lineage(
         data_revision=manifest.revision,
@@ -57,7 +66,7 @@ def register(
         classifier_digest=digest,
         parent=champion.version if champion else None,
         run_id=record.run_id,
-        weights=first_weights(config.model),
+        weights=weights or first_weights(config.model),
         weights_licence=config.model.weights_licence,
     )
     version = register_version(
@@ -69,6 +78,7 @@ def register(
         samples=choose_samples(manifest.select("validation")),
         lineage=lineage,
         metrics=evaluation.metrics,
+        reference=profile_of(classifier, prepared, manifest, seed=config.seed),
         report=report_path,
     )
     Tracker.open(workspace, config.name).resume(record.run_id).log_text(settings, "config.json")

@@ -70,6 +70,16 @@ class Tracker:
         finally:
             self.client.set_terminated(created.info.run_id, ended)
 
+    def lasting_run(self, name: str) -> TrackedRun:
+        """The run of that name, made where there is none: for what comes point by point, for weeks."""
+        found = self.client.search_runs(
+            [self.experiment_id], f"attributes.run_name = '{name}'", max_results=1
+        )
+        if found:
+            return self.resume(found[0].info.run_id)
+        with self.run(name, tags={}) as run:
+            return run
+
     def resume(self, run_id: str) -> TrackedRun:
         """An ended run, to which later steps add their results."""
         return TrackedRun(self.client, run_id)

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 
 from vision.classifier import ImageClassifier, Probabilities
 from vision.manifest import Manifest
-from vision.metrics import measure
 from vision.prepared import PreparedImages, prepare_images
-from vision.promotion.decision import Scores
-from vision.task import Task
+from vision.task import Labels, Task
 
 
 @dataclass(frozen=True)
@@ -24,15 +22,18 @@ class Answered:
     thresholds: tuple[float, ...] = ()
 
 
-def score_on_test(classifier: ImageClassifier, manifest: Manifest, folder: Path) -> Scores:
-    """What the gate looks at, for the manifest's test images, prepared below `folder`."""
-    prepared = prepare_images(manifest.select("test"), classifier.preprocessing, folder)
-    labels, answered = prepared.labels("test"), _answer(classifier, prepared, prepared.class_names)
-    figures = {
-        name: measure(name, labels, answered.probabilities, thresholds=answered.thresholds)
-        for name in ("accuracy", "ece")
-    }
-    return Scores(**figures, images=len(labels))
+def select_test(manifest: Manifest) -> Manifest:
+    """The manifest's test images, in the order in which `answer_test` answers them."""
+    test = manifest.select("test")
+    return test.with_table(test.table.sort_values("path"))
+
+
+def label_test(manifest: Manifest, class_names: tuple[str, ...]) -> Labels:
+    """Their labels: indices (N,), or of a multi-label set (N, K) with 1 where the image has the class."""
+    labels = select_test(manifest).labels
+    if manifest.is_multi_label:
+        return np.array([[name in names for name in class_names] for names in labels], np.int64)
+    return np.array([class_names.index(name) for (name,) in labels], np.int64)
 
 
 def answer_test(

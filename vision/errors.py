@@ -7,6 +7,7 @@ SightlineError              the user can mend it; shown as one message, without 
 │   │   └── ImageTooLarge   more bytes or pixels than allowed
 │   └── ContractBreach      a critical expectation of data_contracts/ failed
 ├── OutOfMemory             the device's memory does not hold a training step of one image
+├── TrainingRuns            one training at a time, and another is running
 ├── BundleError             a bundle that is incomplete, altered or of a newer schema
 └── RegistryError           versions and the champion
     ├── UnknownVersion      no such version
@@ -41,6 +42,10 @@ class ContractBreach(DataError):
 
 class OutOfMemory(SightlineError):
     """The device's memory does not hold a training step of one image."""
+
+
+class TrainingRuns(SightlineError):
+    """Another training is running."""
 
 
 class BundleError(SightlineError):

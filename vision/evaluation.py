@@ -28,7 +28,6 @@ from vision.errors import DataError
 from vision.image_array import ImageArray
 from vision.intervals import MetricEstimate, estimate_all
 from vision.metrics import check_predictions
-from vision.promotion.decision import Scores
 from vision.runtimes import Logits
 from vision.task import Labels, Probabilities, Task, has_class, present_labels, task_of
 
@@ -84,12 +83,6 @@ class Evaluation(BaseModel):
     reliability: tuple[ReliabilityBin, ...]
     roc: tuple[RocCurve, ...]
     precision_recall: tuple[PrecisionRecallCurve, ...] = ()
-
-    @property
-    def scores(self) -> Scores:
-        """What the promotion gate looks at."""
-        values = {name: self.metrics[name].value for name in ("accuracy", "ece")}
-        return Scores(**values, images=self.images)
 
     def top_confusions(self, limit: int) -> tuple[Confusion, ...]:
         """The pairs (true class, wrong answer) that occur, most frequent first; none of a multi-label set."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from vision.location import File, Location
-from vision.manifest import COLUMNS, Manifest
+from vision.manifest import COLUMNS, REVIEWED, Manifest
 from vision.pixel_store import PixelStore
 from vision.sources.listing import Listing
+
+logger = logging.getLogger(__name__)
 
 
 def read_images(listing: Listing, store: PixelStore) -> Manifest:
@@ -19,7 +23,24 @@ def read_images(listing: Listing, store: PixelStore) -> Manifest:
     table = read.assign(**listed)[list(COLUMNS)].astype(types)
     further = zip(*(row.further for row in listing.rows), strict=True)
     columns = {name: _numbers_or_texts(texts) for name, texts in zip(listing.further, further, strict=True)}
-    return Manifest(listing.root, table.assign(**columns), listing.is_multi_label)
+    whole = Manifest(listing.root, table.assign(**columns), listing.is_multi_label)
+    return _without_known(whole)
+
+
+def _without_known(manifest: Manifest) -> Manifest:
+    """The manifest without reviewed copies of the source's own images: there the source's label stands.
+
+    As two labels of one image both would be quarantined, and a review could take an image out of the test.
+    """
+    table = manifest.table
+    is_reviewed = table["split"] == REVIEWED
+    is_known = is_reviewed & table["sha256"].isin(table["sha256"][~is_reviewed & (table["sha256"] != "")])
+    if is_known.any():
+        logger.warning(
+            "%d reviewed images are passed over, the data has them with labels of its own: %s",
+            is_known.sum(), ", ".join(table["path"][is_known].head(5)),
+        )  # fmt: skip
+    return manifest.with_table(table[~is_known])
 
 
 def _numbers_or_texts(texts: tuple[str, ...]) -> pd.Series[float] | pd.Series[str]:

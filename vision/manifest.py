@@ -2,9 +2,9 @@
 
 Columns of `Manifest.table`. From the source and from reading, COLUMNS:
 
-    path         str, relative to `root`, with forward slashes
+    path         str, relative to `root`, with forward slashes; absolute where reviewed
     label        str, the class; of a multi-label set the classes, sorted and joined by "|", or ""
-    split        str, train / validation / test / excluded, or "" where not yet assigned
+    split        str, train / validation / test / excluded, or where not yet assigned "" / reviewed
     group        str, images of one group share a split, "" where not given
     sha256       str, of the file's bytes, "" where the file cannot be read at all
     size_bytes   int
@@ -46,6 +46,8 @@ from vision.location import Location
 SPLITS = ("train", "validation", "test")
 # The split of a copy of an image that is held out elsewhere: it is neither trained on nor tested on.
 EXCLUDED = "excluded"
+# The split, until splitting, of an image that people labelled after the service had answered it.
+REVIEWED = "reviewed"
 COLUMNS = (
     "path",
     "label",

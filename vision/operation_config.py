@@ -55,4 +55,4 @@ class ScheduleConfig(Section):
 class AlertsConfig(Section):
     """Which events are told to the addresses of SIGHTLINE_ALERT_URLS."""
 
-    on: tuple[AlertKind, ...] = ("gate", "drift", "schedule")
+    kinds: tuple[AlertKind, ...] = ("gate", "drift", "schedule")

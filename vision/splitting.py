@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from vision.config import SplitConfig
 from vision.errors import DataError
-from vision.manifest import EXCLUDED, SPLITS, Manifest
+from vision.manifest import EXCLUDED, REVIEWED, SPLITS, Manifest
 from vision.split_memory import NOTHING, Settled, settle
+from vision.split_reviewed import split_reviewed
 from vision.stratification import draw, join
 
 if TYPE_CHECKING:
@@ -47,11 +48,17 @@ def split_images(
     `config.test` is a share of all images and `config.validation` one of those that are not test images:
     of each class, rounded half up, at least one image. They are used where rows have no split, and where the
     data lacks one of the two: it is then taken out of train. `remembered` (sha256 -> split) are the splits of
-    earlier runs: they stay, and new images fill the shares up.
+    earlier runs: they stay, and new images fill the shares up. Reviewed rows count for no share: see
+    vision.split_reviewed.
 
     DataError where a class would get none in train or in a split that was drawn here, and where the data's
     own splits part a group.
     """
+    is_reviewed = manifest.table["split"] == REVIEWED
+    if is_reviewed.any():
+        source = manifest.with_table(manifest.table[~is_reviewed])
+        divided = split_images(source, config, seed=seed, remembered=remembered)
+        return _with_reviewed(divided, manifest.select(REVIEWED), config, remembered)
     manifest = manifest.with_table(manifest.table.sort_values("path", ignore_index=True))
     images = _Images(manifest, _links(manifest, config))
     settled = settle(manifest.table, images.units, remembered if config.sticky else NOTHING)
@@ -64,8 +71,22 @@ def split_images(
             settled = _fill(images, settled, name, wanted=wanted, lots=lots, required=required)
     split = np.where(settled.split == "", "train", settled.split)
     _check_classes(images, split, required, was_remembered=config.sticky and bool(remembered))
+    return _in_order(manifest, split)
+
+
+def _in_order(manifest: Manifest, split: Splits) -> Manifest:
     order = np.concatenate([np.flatnonzero(split == name) for name in (*SPLITS, EXCLUDED)])
     return manifest.with_table(manifest.table.assign(split=pd.Series(split, dtype="str")).iloc[order])
+
+
+def _with_reviewed(
+    divided: Manifest, reviewed: Manifest, config: SplitConfig, remembered: Mapping[str, str]
+) -> Manifest:
+    table = pd.concat([divided.table, reviewed.table.sort_values("path")], ignore_index=True)
+    whole = divided.with_table(table)
+    units = join([table[column].to_numpy(object) for column in _links(whole, config)])
+    split = split_reviewed(table, units, remembered if config.sticky else NOTHING)
+    return _in_order(whole, split)
 
 
 def exclude_doubtful_labels(manifest: Manifest) -> Manifest:

@@ -6,6 +6,7 @@ best one. Where a number was measured, the command or the machine stands beside 
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from vision.starting_plan import Machine, Plan
 LARGEST_SPREAD_TO_STRETCH = 1.5
 # Images of the largest class over those of the smallest. A judgement: below it all classes are seen often.
 LARGEST_IMBALANCE = 5
+# Percentage points. A judgement: a champion is not replaced for less even where less could be shown.
+LEAST_MARGIN = 1.0
 # File and folder names that say nothing of the data: the folder above them is asked.
 NAMELESS = ("annotations", "data", "dataset", "images", "index", "labels", "metadata", "train")
 LONGEST_NAME = 63  # of NAME_PATTERN
@@ -81,7 +84,11 @@ def suggest_config(
         "augment": plan.augment,
         "model": plan.model,
         "train": {**plan.train, **_for_labels(sight, imbalance)},
-        "promote": {"min_accuracy": _least_accuracy(sight), "max_accuracy_drop": 0.5, "max_ece": 0.15},
+        "promote": {
+            "min_accuracy": _least_accuracy(sight),
+            "max_accuracy_drop": _margin(sight, split),
+            "max_ece": 0.15,
+        },
     }
     advice = ADVICE if is_photo and not pretrained else ""
     reasons = {
@@ -115,6 +122,15 @@ def _resize(sight: Sight) -> str:
 def _least_accuracy(sight: Sight) -> float:
     """A tenth of the way from always answering the largest class to being always right."""
     return round(sight.largest_share + 0.1 * (1 - sight.largest_share), 2)
+
+
+def _margin(sight: Sight, split: SplitConfig) -> float:
+    """Percentage points that the test images can show an equal model to keep, in four cases of five.
+
+    Two models of which either alone is right on 2.5 % of N images: (1.96 + 0.84) * sqrt(0.05 / N).
+    """
+    test_images = max(1.0, sight.images * split.test)
+    return round(max(LEAST_MARGIN, 280 * math.sqrt(0.05 / test_images)), 1)
 
 
 def _summary(sight: Sight) -> str:

@@ -56,7 +56,7 @@ def tracking_uri(surroundings: Surroundings) -> Check:
     """MLFLOW_TRACKING_URI, where set, must be a database: MLflow 3 refuses files, the ledger a server."""
     uri = surroundings.environment.get("MLFLOW_TRACKING_URI", "")
     scheme = uri.partition("://")[0].partition("+")[0].lower() if "://" in uri else ""
-    fix = "unset MLFLOW_TRACKING_URI, or set it to sqlite:////folder/mlflow.db or postgresql://..."
+    fix = "unset MLFLOW_TRACKING_URI, or set it to sqlite:////folder/mlflow.db or postgresql+psycopg://..."
     if not uri:
         return ok("tracking_uri", "not set: MLflow's database lies in the workspace")
     if scheme in DATABASES:

@@ -57,10 +57,15 @@ class FeedbackDesk:
             raise RequestError(404, "unknown_prediction", message)
         return found
 
-    def judge(self, prediction_id: str, was: Answered, *, truth: Sequence[str], comment: str) -> bool:
-        """Whether the answer was right; RequestError: 400 for no class of the model, 429 if it is lost."""
+    def judge(
+        self, prediction_id: str, was: Answered, *, truth: Sequence[str], comment: str, key: str = ""
+    ) -> bool:
+        """Whether the answer was right; RequestError: 400 for no class of the model, 429 if it is lost.
+
+        `key` is the name of the API key that says so, "" where none is asked for.
+        """
         check_labels(was, truth)
-        row = Feedback(prediction_id, milliseconds_now(), was, tuple(truth), comment)
+        row = Feedback(prediction_id, milliseconds_now(), was, tuple(truth), comment, key)
         if not self._log.add_feedback(row):
             message = "more answers are given than can be logged: try again in 1 s"
             raise RequestError(429, "overloaded", message, headers={"retry-after": "1"})

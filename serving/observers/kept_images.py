@@ -1,14 +1,13 @@
 """Images kept beside the prediction log, as they were sent: a share of them, for some days, in bounded space.
 
 Off unless asked for. The hash of the prediction's id decides which, so that an image that ought to be there
-can be told from one that was never kept.
+can be told from one that was never kept. Those that the model doubts can be kept all, for `sightline review`.
 
     kept_images/date=YYYY-MM-DD/ID
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import threading
@@ -19,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from registry.prediction_files import trim, whole_file
+from registry.prediction_files import drawn, kept_images_folder, trim, whole_file
 from registry.workspace import Workspace
 from serving.classified import Classified
 from serving.observers.metrics import Metrics
@@ -45,8 +44,9 @@ class KeptImages:
         days: float,
         megabytes: float,
         count: Callable[[str, float], None],
+        doubtful: bool = False,
     ) -> None:
-        self._folder, self._share, self._count = folder, share, count
+        self._folder, self._share, self._count, self._doubtful = folder, share, count, doubtful
         self._seconds, self._max_bytes = days * SECONDS_A_DAY, megabytes * MEGABYTE
         self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -59,7 +59,8 @@ class KeptImages:
     def from_settings(cls, settings: Settings, workspace: Workspace, metrics: Metrics) -> Self | None:
         """None where no image is to be kept and none is left of before, whose days must still end."""
         folder = kept_images_folder(workspace)
-        if settings.keep_images == 0 and not folder.exists():
+        doubtful = getattr(settings, "keep_doubtful", False)
+        if settings.keep_images == 0 and not doubtful and not folder.exists():
             return None
         return cls(
             folder,
@@ -67,6 +68,7 @@ class KeptImages:
             days=settings.keep_images_days,
             megabytes=settings.log_megabytes,
             count=metrics.count,
+            doubtful=doubtful,
         )
 
     def start(self) -> None:
@@ -79,7 +81,8 @@ class KeptImages:
 
     def classified(self, answer: Classified, data: bytes) -> None:
         # A shadow's image is the champion's.
-        if answer.served.arm == "shadow" or not is_kept(answer.id, self._share):
+        is_wanted = is_kept(answer.id, self._share) or (self._doubtful and is_doubtful(answer))
+        if answer.served.arm == "shadow" or not is_wanted:
             return
         with self._lock:
             has_room = self._waiting_bytes + len(data) <= WAITING_BYTES
@@ -127,11 +130,11 @@ class KeptImages:
             trim(self._folder, max_bytes=self._max_bytes, since=time.time() - self._seconds)
 
 
-def kept_images_folder(workspace: Workspace) -> Path:
-    return workspace.root / "kept_images"
-
-
 def is_kept(prediction_id: str, share: float) -> bool:
     """Whether the image of that prediction is one of the share."""
-    drawn = int.from_bytes(hashlib.sha256(prediction_id.encode()).digest()[:8])
-    return drawn < share * 2**64
+    return drawn(prediction_id) < share
+
+
+def is_doubtful(answer: Classified) -> bool:
+    """Whether the model abstained, or found the image unlike those it was trained on."""
+    return bool(answer.judgement.abstains[0] or answer.judgement.unusual[0])

@@ -49,7 +49,8 @@ async def feedback(request: Request) -> Response:
     was = desk.recent(said.id)
     if was is None:
         was = await engine.workers.run(partial(desk.find, said.id))
-    right = desk.judge(said.id, was, truth=_truth(said, was), comment=said.comment)
+    key = getattr(request.state, "key_id", "")  # the gate has put it there
+    right = desk.judge(said.id, was, truth=_truth(said, was), comment=said.comment, key=key)
     return json_response({"id": said.id, "right": right}, 202)
 
 

@@ -106,6 +106,7 @@ class Follower:
         self._source, self._arm = source, arm
         self._retry_seconds, self._watcher = retry_seconds, watcher
         self._failed: tuple[ChampionPointer, float] | None = None
+        self._is_bundle_gone = False
 
     def follow(self, pointer: ChampionPointer | None, *, max_bytes: float = float("inf")) -> None:
         """Serves that version, or none. One that cannot be loaded leaves the old one serving.
@@ -116,12 +117,28 @@ class Follower:
             self._end()
         elif self._is_new(pointer):
             self._swap(pointer, max_bytes)
+        elif self.served and self.served.pointer == pointer:
+            self._look_for_bundle(pointer)
 
     def say(self, reason: str, *, log: str = "") -> None:
         """Why nothing new is served. Clients read `reason`: it names no path; `log` may."""
         if reason != self.reason:
             logger.warning("%s", log or reason)
         self.reason = reason
+
+    def _look_for_bundle(self, pointer: ChampionPointer) -> None:
+        """Says once that it is gone: what is loaded goes on, and no restart would find it."""
+        folder = self._source.folder(pointer)
+        is_gone = not (folder / DESCRIPTION).is_file()
+        if is_gone and not self._is_bundle_gone:
+            logger.error(
+                "%s version %s goes on as it was loaded, but its bundle is gone: restore %s before a restart,"
+                " or promote another version",
+                pointer.model,
+                pointer.version,
+                folder,
+            )
+        self._is_bundle_gone = is_gone
 
     def _end(self) -> None:
         if self.served:

@@ -101,9 +101,9 @@ def test_several_mistakes_in_the_yaml_are_one_line(tmp_path: Path, capsys: Captu
 def test_schedule_shows_next_runs(workspace: Workspace, config: str, capsys: Capture) -> None:
     document = answer(["schedule", "--config", config], capsys)
 
-    assert document["cron"] == "0 3 * * *"
-    assert len(document["next"]) == 3
-    assert all("T03:00:00" in time for time in document["next"])
+    assert document["training"]["cron"] == "0 3 * * *"
+    assert len(document["training"]["next"]) == 3
+    assert all("T03:00:00" in time for time in document["training"]["next"])
 
 
 def test_bad_cron_line_is_named(tmp_path: Path, workspace: Workspace, capsys: Capture) -> None:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from data_contracts.validation import Contract, ContractFileError, ValidationReport, validate_tables
-from vision.manifest import COLUMNS, EXCLUDED, SPLITS
+from vision.manifest import COLUMNS, EXCLUDED, REVIEWED, SPLITS
 
 CONTRACTS = Path(__file__).parents[2] / "data_contracts"
 DEFAULTS = {name: CONTRACTS / f"{name}.yaml" for name in ("manifest", "images")}
@@ -136,7 +136,7 @@ def test_the_manifest_contract_knows_the_manifest() -> None:
     entries = yaml.safe_load(DEFAULTS["manifest"].read_text())["expectations"]
     columns, splits = entries[0]["kwargs"]["column_set"], entries[-3]["kwargs"]["value_set"]
     assert columns == list(COLUMNS)
-    assert splits == ["", *SPLITS, EXCLUDED]
+    assert splits == ["", *SPLITS, EXCLUDED, REVIEWED]
 
 
 def test_a_few_unreadable_files_are_left_out_and_do_not_stop(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import sys
@@ -13,29 +13,30 @@ from pathlib import Path
 
 import pytest
 
-from infra.firing import Firing, fire, read_firings
-from infra.scheduler import next_firings, training_command
+from infra.firing_records import Firing, read_firings
 from registry.workspace import Workspace
-from vision.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
-# A scheduler as `sightline schedule` starts it, but for its command and the seconds of its trigger.
+# A scheduler as `sightline schedule` starts it, but for the seconds of its triggers and a stub as command.
 SCRIPT = """
-import sys
+import json, sys
 from pathlib import Path
 from apscheduler.triggers.cron import CronTrigger
+from infra.jobs import Job
 from infra.scheduler import run_schedule
 from registry.workspace import Workspace
 from vision.errors import SightlineError
 
-root, second, stub = sys.argv[1:]
+root, seconds, stub = sys.argv[1:]
+command = (sys.executable, "-c", stub)
+jobs = [
+    Job(name, command, "seconds", CronTrigger(second=second)) for name, second in json.loads(seconds).items()
+]
 try:
     run_schedule(
-        Path("unused.yaml"),
+        jobs,
         Workspace(Path(root)),
-        announce=lambda time: print(time.isoformat(), flush=True),
-        command=[sys.executable, "-c", stub],
-        trigger=CronTrigger(second=second),
+        announce=lambda times: print(json.dumps(times, default=str), flush=True),
     )
 except SightlineError as error:
     sys.exit(str(error))
@@ -63,10 +64,13 @@ def start(workspace: Workspace) -> Iterator[Start]:
     """Starts schedulers; at the end those are killed, and trainings are waited for."""
     started: list[subprocess.Popen[str]] = []
 
-    def start_scheduler(second: str, seconds: float = 0.0) -> subprocess.Popen[str]:
+    def start_scheduler(
+        second: str, seconds: float = 0.0, *, monitoring: str | None = None
+    ) -> subprocess.Popen[str]:
         stub = STUB.format(ticks=str(workspace.root / "ticks"), seconds=seconds)
+        times = {"training": second} | ({"monitoring": monitoring} if monitoring else {})
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(workspace.root), second, stub],
+            [sys.executable, "-c", SCRIPT, str(workspace.root), json.dumps(times), stub],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -87,7 +91,7 @@ def firings(workspace: Workspace) -> tuple[Firing, ...]:
     return read_firings(workspace.schedule)
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -100,9 +104,15 @@ def ticks(workspace: Workspace) -> list[tuple[str, float]]:
     return [(line.split()[0], float(line.split()[1])) for line in lines]
 
 
-def read_time(process: subprocess.Popen[str]) -> datetime:
+def read_times(process: subprocess.Popen[str]) -> dict[str, datetime]:
+    """The next line that the scheduler announced: each job's next time."""
     assert process.stdout is not None
-    return datetime.fromisoformat(process.stdout.readline().strip())
+    times = json.loads(process.stdout.readline())
+    return {name: datetime.fromisoformat(time) for name, time in times.items()}
+
+
+def read_time(process: subprocess.Popen[str]) -> datetime:
+    return read_times(process)["training"]
 
 
 def test_firing_runs_the_command_and_records_it(workspace: Workspace, start: Start) -> None:
@@ -175,10 +185,30 @@ def test_signal_stops_the_scheduler_but_not_the_training(
     wait_until(lambda: ticks(workspace))
 
     process.send_signal(number)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert firings(workspace)[0].ended is None  # it did not wait for the training
     wait_until(lambda: firings(workspace)[0].ended)
     assert [name for name, _ in ticks(workspace)] == ["begin", "end"]
+
+
+def test_job_without_a_cron_line_leaves_the_store(workspace: Workspace, start: Start) -> None:
+    process = start("0", monitoring="0")
+    assert set(read_times(process)) == {"training", "monitoring"}
+    process.terminate()
+    process.wait()
+
+    assert set(read_times(start("0"))) == {"training"}
+
+
+def test_each_job_runs_and_is_recorded_under_its_name(workspace: Workspace, start: Start) -> None:
+    start("*/2", monitoring="*/2")
+    wait_until(
+        lambda: {firing.job for firing in firings(workspace) if firing.ended} == {"training", "monitoring"}
+    )
+
+    logs = {firing.job: Path(str(firing.log)).name for firing in firings(workspace) if firing.log}
+    assert logs["training"].startswith("training-20")
+    assert logs["monitoring"].startswith("monitoring-20")
 
 
 def test_second_scheduler_is_told_who_runs(workspace: Workspace, start: Start) -> None:
@@ -186,7 +216,7 @@ def test_second_scheduler_is_told_who_runs(workspace: Workspace, start: Start) -
     read_time(first)
 
     second = start("*/30")
-    _, error = second.communicate(timeout=20)
+    _, error = second.communicate(timeout=60)
 
     assert second.returncode == 1
     assert f"process {first.pid} on " in error
@@ -200,40 +230,3 @@ def test_changed_cron_line_replaces_the_old_one(workspace: Workspace, start: Sta
     process.wait()
 
     assert read_time(start("30")).second == 30
-
-
-def test_failed_and_absent_commands_are_recorded(workspace: Workspace) -> None:
-    workspace.schedule.mkdir(parents=True)
-
-    assert fire(workspace.schedule, [sys.executable, "-c", "print('why'); raise SystemExit(3)"]) == 3
-    assert fire(workspace.schedule, [str(workspace.root / "absent")]) == 127
-
-    failed, absent = firings(workspace)
-    assert (failed.exit_code, absent.exit_code) == (3, 127)
-    assert Path(str(failed.log)).read_text() == "why\n"
-    assert "No such file" in Path(str(absent.log)).read_text()
-
-
-def test_training_command_is_zenml_of_this_environment(tmp_path: Path) -> None:
-    command = training_command(Path("run.yaml"))
-
-    assert command[1:] == ("pipeline", "run", "training", "-c", str(Path("run.yaml").resolve()))
-    assert os.access(command[0], os.X_OK)
-
-
-def test_next_firings_follow_the_yaml(tmp_path: Path) -> None:
-    path = tmp_path / "run.yaml"
-    path.write_text('parameters: {config: {schedule: {training: "30 2 * * *"}}}')
-
-    first, second = next_firings(path, 2)
-
-    assert (first.hour, first.minute) == (2, 30)
-    assert timedelta(hours=22) < second - first < timedelta(hours=26)
-
-
-def test_bad_cron_line_names_the_key_and_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "run.yaml"
-    path.write_text('parameters: {config: {schedule: {training: "99 2 * * *"}}}')
-
-    with pytest.raises(ConfigError, match=r"run\.yaml: config\.schedule\.training: received "):
-        next_firings(path, 1)

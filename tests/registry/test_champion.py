@@ -10,14 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from registry import champion as champions
-from registry import following, ledger
 from registry.bundles import load_bundle
 from registry.champion import champion, history, promote, repair, rollback, withdrawal
-from registry.ledger import LedgerEntry, Move, row_hash
 from registry.pointer import pointer_path, read_pointer
-from registry.reigns import earlier_champions
 from registry.versions import champion_alias, move_alias
 from registry.workspace import Workspace
+from tests.registry import fake_classifier as fake
 from tests.registry.conftest import MODEL, Register
 from tests.registry.killed import run_killed
 from vision.errors import BundleError, NoChampion, PromotionConflict, RegistryError, UnknownVersion
@@ -48,6 +46,22 @@ def test_promotion_moves_ledger_pointer_and_alias(workspace: Workspace, register
     (row,) = history(workspace, MODEL)
     assert (row.sequence, row.action, row.version, row.previous_version) == (1, "promote", 1, None)
     assert (row.who, row.why) == ("ada@host", "test")
+
+
+def test_row_says_which_data_configuration_and_code_and_what_the_gate_said(
+    workspace: Workspace, register: Register
+) -> None:
+    register(0.01)
+    register(0.02)
+    promote(workspace, MODEL, 1, **BY, gate='{"action": "promote"}')
+    promote(workspace, MODEL, 2, **BY)
+
+    first, second = history(workspace, MODEL)
+
+    lineage = fake.make_lineage("")
+    origin = (lineage.data_revision, lineage.config_digest, lineage.git_commit)
+    assert (first.data_revision, first.config_digest, first.git_commit) == origin
+    assert (first.gate, second.gate) == ('{"action": "promote"}', None)
 
 
 def test_no_champion_says_how_to_make_one(workspace: Workspace) -> None:
@@ -135,30 +149,11 @@ def test_withdrawal_is_the_rollback_that_ended_a_reign(workspace: Workspace) -> 
     assert row.why == "worse"
 
 
-@pytest.mark.parametrize(
-    ("moves", "earlier"),
-    [
-        ([], ()),
-        ([("promote", 1)], ()),
-        ([("promote", 1), ("promote", 2), ("promote", 3)], (1, 2)),
-        ([("promote", 1), ("promote", 2), ("promote", 3), ("rollback", 2)], (1,)),
-        ([("promote", 1), ("promote", 2), ("rollback", 1), ("promote", 3)], (1,)),
-        ([("promote", 1), ("promote", 2), ("promote", 1)], (1, 2)),
-    ],
-)
-def test_earlier_champions(moves: list[tuple[ledger.Action, int]], earlier: tuple[int, ...]) -> None:
-    rows = [
-        LedgerEntry(**vars(make_move(version, action)), sequence=1, previous_hash="", hash="")
-        for action, version in moves
-    ]
-    assert earlier_champions(rows) == earlier
-
-
 @pytest.mark.usefixtures("two_versions")
 @pytest.mark.parametrize(
     "at",
     [
-        "registry.champion:follow",
+        "registry.ledger:advance_head",
         "registry.following:write_pointer",
         "registry.following:move_alias",
     ],
@@ -181,7 +176,7 @@ def test_promotion_killed_after_its_row_is_made_good(workspace: Workspace, at: s
 def test_promotion_killed_before_its_row_changes_nothing(workspace: Workspace) -> None:
     promote(workspace, MODEL, 1, **BY)
     work = "from registry.champion import promote\npromote(workspace, 'colours', 2, who='ada', why='killed')"
-    run_killed(work, at="registry.ledger:_entry")
+    run_killed(work, at="registry.ledger:next_entry")
 
     assert repair(workspace, MODEL) == ()
     assert everywhere(workspace) == (1, 1, 1)
@@ -234,64 +229,6 @@ def test_of_two_concurrent_promotions_one_wins(workspace: Workspace, monkeypatch
     winner = next(attempt.result().version for attempt in tries if not attempt.exception())
     assert everywhere(workspace) == (winner, winner, winner)
     assert len(history(workspace, MODEL)) == 1
-
-
-def make_move(version: int, action: ledger.Action = "promote", model: str = MODEL) -> Move:
-    return Move(model, version, None, "d" * 64, action, "ada", "test", following.utc_now())
-
-
-def test_ledger_gives_one_place_to_one_writer(workspace: Workspace) -> None:
-    def try_append(version: int) -> LedgerEntry | PromotionConflict:
-        try:
-            return ledger.append(workspace, make_move(version), after=None)
-        except PromotionConflict as conflict:
-            return conflict
-
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(try_append, range(1, 9)))
-
-    assert sum(isinstance(result, LedgerEntry) for result in results) == 1
-    assert len(ledger.entries(workspace, MODEL)) == 1
-
-
-@pytest.mark.parametrize("rival_comes", ["before_the_question", "after_the_question"])
-def test_rival_who_comes_while_a_row_is_written_wins(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, rival_comes: str
-) -> None:
-    question = ledger._refuse_if_moved
-
-    def interrupted(*arguments: object) -> None:
-        monkeypatch.setattr(ledger, "_refuse_if_moved", question)
-        if rival_comes == "after_the_question":
-            question(*arguments)  # type: ignore[arg-type]
-        ledger.append(workspace, make_move(2), after=None)
-        if rival_comes == "before_the_question":
-            question(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ledger, "_refuse_if_moved", interrupted)
-    with pytest.raises(PromotionConflict, match="is now version 2"):
-        ledger.append(workspace, make_move(1), after=None)
-
-    assert [row.version for row in ledger.entries(workspace, MODEL)] == [2]
-
-
-def test_models_share_the_ledger_without_conflict(workspace: Workspace) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        moves = [make_move(1, model=f"model{number}") for number in range(8)]
-        rows = list(pool.map(lambda move: ledger.append(workspace, move, after=None), moves))
-
-    assert sorted(row.sequence for row in rows) == list(range(1, 9))
-
-
-def test_ledger_rows_are_chained(workspace: Workspace) -> None:
-    first = ledger.append(workspace, make_move(1), after=None)
-    second = ledger.append(workspace, make_move(2), after=first)
-
-    assert second.previous_hash == first.hash == row_hash(first)
-    stored = ledger.entries(workspace, MODEL)
-    assert stored == (first, second)
-    altered = LedgerEntry(**{**vars(stored[0]), "why": "another reason"})
-    assert row_hash(altered) != altered.hash
 
 
 def test_database_that_is_none_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

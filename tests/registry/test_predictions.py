@@ -76,6 +76,7 @@ def test_a_row_comes_back_as_it_was_written(home) -> None:
         "infer_seconds": 0.5,
         "truth": None,
         "comment": None,
+        "key": None,
         "right": None,
     }
 
@@ -141,7 +142,7 @@ def test_nothing_logged_is_an_empty_table(home) -> None:
     table = read_predictions(home, "grocery")
 
     assert table.num_rows == 0
-    assert table.column_names == [*PREDICTION_COLUMNS, "truth", "comment", "right"]
+    assert table.column_names == [*PREDICTION_COLUMNS, "truth", "comment", "key", "right"]
 
 
 def test_since_is_included_and_until_is_not(home) -> None:

@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from vision.classifier import ImageClassifier
-from vision.comparison import in_classes, score_on_test
+from vision.comparison import answer_test, in_classes, label_test, select_test
 from vision.ingest import read_images
 from vision.manifest import Manifest
+from vision.metrics import measure
 from vision.pixel_store import PixelStore
 from vision.preprocessing import Preprocessing
 from vision.sources.listing import ListedImage, Listing
@@ -46,20 +47,34 @@ def manifest(tmp_path):
     return read_images(Listing(str(tmp_path), tuple(rows)), store)
 
 
+def accuracy_on_test(classifier, manifest, tmp_path):
+    """Of its answers to six test images, prepared under `tmp_path`."""
+    names = manifest.class_names
+    answered = answer_test(classifier, manifest, tmp_path / "prepared", names)
+    labels = label_test(manifest, names)
+    assert len(labels) == 6
+    return measure("accuracy", labels, answered.probabilities, thresholds=answered.thresholds)
+
+
 def champion(*class_names):
     return ImageClassifier(BrightestChannel(), Preprocessing(image_size=(4, 6)), class_names)
 
 
-def test_score_on_test_matches_classes_by_name(manifest, tmp_path):
+def test_answer_test_matches_classes_by_name(manifest, tmp_path):
     """The champion's order is another than the manifest's, and all its answers are right."""
-    scores = score_on_test(champion("red", "green", "blue"), manifest, tmp_path / "prepared")
-    assert scores.accuracy == 1.0
-    assert scores.images == 6
+    assert accuracy_on_test(champion("red", "green", "blue"), manifest, tmp_path) == 1.0
 
 
-def test_score_on_test_counts_an_unknown_class_as_wrong(manifest, tmp_path):
-    scores = score_on_test(champion("red", "green", "yellow"), manifest, tmp_path / "prepared")
-    assert scores.accuracy == pytest.approx(4 / 6)
+def test_answer_test_counts_an_unknown_class_as_wrong(manifest, tmp_path):
+    assert accuracy_on_test(champion("red", "green", "yellow"), manifest, tmp_path) == pytest.approx(4 / 6)
+
+
+def test_rows_and_labels_are_in_the_order_of_the_answers(manifest, several_labels):
+    shuffled = manifest.with_table(manifest.table.iloc[::-1])
+    assert list(select_test(shuffled).table["path"]) == sorted(select_test(manifest).table["path"])
+    assert label_test(shuffled, ("red", "blue", "green")).tolist() == [1, 1, 2, 2, 0, 0]
+    red_and_green = [[0, 0], [0, 0], [1, 1], [1, 1], [1, 0], [1, 0]]
+    assert label_test(several_labels, ("red", "green")).tolist() == red_and_green
 
 
 def test_in_classes_gives_what_is_left_of_a_dropped_class_to_the_others():
@@ -94,27 +109,27 @@ def labelling_champion(*class_names, thresholds=()):
     )
 
 
-def test_score_on_test_gives_labels_their_own_thresholds(several_labels, tmp_path):
+def test_answer_test_gives_labels_their_own_thresholds(several_labels, tmp_path):
     """With green above 0.5 and red at it, green images are given both, and red ones red alone."""
     champion = labelling_champion("red", "green", "blue", thresholds=(0.5, 0.6, 0.6))
-    scores = score_on_test(champion, several_labels, tmp_path / "prepared")
-    assert scores.accuracy == pytest.approx(4 / 6)  # the blue images are given red, and have nothing
+    found = accuracy_on_test(champion, several_labels, tmp_path)
+    assert found == pytest.approx(4 / 6)  # the blue images are given red, and have nothing
     lower = labelling_champion("red", "green", "blue")
-    assert score_on_test(lower, several_labels, tmp_path / "prepared").accuracy == pytest.approx(2 / 6)
+    assert accuracy_on_test(lower, several_labels, tmp_path) == pytest.approx(2 / 6)
 
 
-def test_score_on_test_counts_an_unknown_label_as_absent(several_labels, tmp_path):
+def test_answer_test_counts_an_unknown_label_as_absent(several_labels, tmp_path):
     champion = labelling_champion("red", "yellow", "blue", thresholds=(0.5, 0.5, 0.6))
-    scores = score_on_test(champion, several_labels, tmp_path / "prepared")
-    assert scores.accuracy == pytest.approx(2 / 6)  # the red images; the green ones are given red alone
+    found = accuracy_on_test(champion, several_labels, tmp_path)
+    assert found == pytest.approx(2 / 6)  # the red images; the green ones are given red alone
 
 
-def test_score_on_test_compares_champions_of_either_task(several_labels, manifest, tmp_path):
+def test_answer_test_compares_champions_of_either_task(several_labels, manifest, tmp_path):
     """A champion of classes gives one label: two, as the green images have, it cannot give.
 
     Those that it calls blue have none of the labels that are asked. One of labels takes its likeliest.
     """
-    of_classes = score_on_test(champion("red", "green", "blue"), several_labels, tmp_path / "prepared")
-    assert of_classes.accuracy == pytest.approx(4 / 6)
-    of_labels = score_on_test(labelling_champion("red", "green", "blue"), manifest, tmp_path / "prepared")
-    assert of_labels.accuracy == 1.0
+    of_classes = accuracy_on_test(champion("red", "green", "blue"), several_labels, tmp_path)
+    assert of_classes == pytest.approx(4 / 6)
+    of_labels = accuracy_on_test(labelling_champion("red", "green", "blue"), manifest, tmp_path)
+    assert of_labels == 1.0

@@ -166,7 +166,7 @@ def test_evaluation_counts_by_hand() -> None:
     assert (dog.support, dog.precision, dog.recall.value, dog.f1) == pytest.approx((2, 1, 1 / 2, 2 / 3))
     assert (eel.support, eel.precision, eel.recall.value, eel.f1) == pytest.approx((1, 1 / 2, 1, 2 / 3))
     assert (cat.threshold, eel.threshold, eel.average_precision) == (0.5, 0.35, 0.5)
-    assert evaluation.scores.accuracy == pytest.approx(2 / 3)
+    assert evaluation.metrics["accuracy"].value == pytest.approx(2 / 3)
 
 
 def test_evaluation_of_labels_has_no_confusions() -> None:
