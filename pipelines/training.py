@@ -8,6 +8,7 @@ from zenml.enums import ExecutionMode
 from pipelines.code_dependencies import follow_code
 from pipelines.configured import configured
 from steps.augment import augment
+from steps.begin_from_champion import begin_from_champion
 from steps.build_bento import build_bento
 from steps.calibrate import calibrate
 from steps.compress import compress
@@ -33,8 +34,11 @@ from vision.config import Config
 
 @configured
 @pipeline(cache_policy=follow_code(), execution_mode=ExecutionMode.FAIL_FAST)
-def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
-    """Data, model, evidence, service: each line is a step."""
+def training(config: Config = Config(), champion: int = 0) -> None:  # noqa: B008 - frozen
+    """Data, model, evidence, service: each line is a step.
+
+    `champion` is the version whose weights training begins with; 0: none.
+    """
     source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
     unlabelled = fingerprint_images(config.pretrain)
@@ -58,8 +62,13 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
         prepared, manifest, policy, best, backbone, model, recipe, config.ensemble, config.cross_validate,
         seed=seed, name=name,
     )  # fmt: skip
+    start, weights = backbone, ""
+    if champion:
+        start, weights = begin_from_champion(
+            backbone, prepared, manifest, policy, best, model, recipe, champion=champion, name=name
+        )
     trained, record = train(
-        prepared, policy, best, backbone, model, recipe, config.ensemble, config.track, seed=seed, name=name
+        prepared, policy, best, start, model, recipe, config.ensemble, config.track, seed=seed, name=name
     )
     calibrated = calibrate(trained, prepared, config.calibrate, seed=seed)
     show = config.evaluate
@@ -81,7 +90,10 @@ def training(config: Config = Config()) -> None:  # noqa: B008 - frozen
         before=before, compression=table, best=best, evidence=evidence, id="report_servable",
     )  # fmt: skip
 
-    version = register(servable, exportable, table, evaluation, page, numbers, card, manifest, record, config)
+    version = register(
+        servable, exportable, table, evaluation, page, numbers, card, manifest, prepared, record, config,
+        weights=weights,
+    )  # fmt: skip
     decision, _ = judge(version, manifest, config.promote, name=name)
     bento_tag = build_bento(decision, version, name=name)
     blessing = try_bento(bento_tag, decision, version, manifest, name=name)

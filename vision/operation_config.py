@@ -49,7 +49,7 @@ class ScheduleConfig(Section):
     """When what runs by itself."""
 
     training: str | None = Field("0 3 * * *", description=CRON)
-    monitoring: str | None = Field("0 * * * *", description=CRON)
+    monitoring: str | None = Field("0 2 * * *", description=CRON)
 
 
 class AlertsConfig(Section):

@@ -9,9 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cli.main import app, run
-from cli.monitor import monitor
-from cli.retrain import retrain
+from cli.main import run
 from registry import champion, monitoring
 from registry.drift_look import Look
 from registry.monitoring import read_retrainings, record_look, retraining_due, training_lock
@@ -19,15 +17,6 @@ from tests.registry.conftest import MODEL
 from vision.operation_config import RetrainConfig
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(autouse=True)
-def verbs():
-    """Until the command lists them."""
-    listed = {command.callback for command in app.registered_commands}
-    for verb in (monitor, retrain):
-        if verb not in listed:
-            app.command()(verb)
 
 
 @pytest.fixture
