@@ -39,7 +39,7 @@ NAME = "cifar10-fast"
 CONFIG = MonitorConfig()
 LOOKS, REPEATS = 1000, 100
 REFERENCE, ANSWERS, JUDGED = 2000, (200, 500, 1000), 100
-CORRUPTED = (("brightness", 3), ("jpeg_compression", 1), ("fog", 1), ("fog", 3), ("gaussian_noise", 1))
+CORRUPTED = (("brightness", 1), ("jpeg_compression", 1), ("fog", 1), ("fog", 3), ("gaussian_noise", 1))
 MOVED = (0.15, 0.2, 0.3)  # shares of one class, of ten that are equal
 NEW = (0.02, 0.05, 0.1, 0.2)  # shares of flowers
 IMAGES, ESTIMATED_IMAGES = 2000, 600
@@ -152,11 +152,10 @@ class Looking:
     def _drifts(self) -> list[tuple[str, Pool, NDArray[np.float64]]]:
         """Name, the images, and the chance of each to be drawn."""
         test, drifts = self._test, []
+        rows = draw_images(self._labels, IMAGES, seed=0)  # in their order, the first are all of one class
         for name, severity in CORRUPTED:
-            images = np.stack(
-                [corrupt(image, name, severity=severity, seed=0) for image in self._images[:IMAGES]]
-            )
-            pool = self._pool(images, self._labels[:IMAGES])
+            images = self._corrupt(name, severity, rows)
+            pool = self._pool(images, self._labels[rows])
             drifts.append((f"{name.replace('_', ' ')}, severity {severity}", pool, np.ones(IMAGES)))
         is_first = test.labels == 0
         for share in MOVED:
@@ -186,9 +185,12 @@ class Looking:
         return self._profile(pool, rows, kept=len(rows) // 2, judged=JUDGED)
 
     def _corrupted(self, name: str, severity: int, rows: Rows) -> Profile:
-        images = np.stack([corrupt(image, name, severity=severity, seed=0) for image in self._images[rows]])
-        pool = Pool(self._champion.logits(images), self._labels[rows], np.zeros((0, 0), np.float32), {})
+        logits = self._champion.logits(self._corrupt(name, severity, rows))
+        pool = Pool(logits, self._labels[rows], np.zeros((0, 0), np.float32), {})
         return self._profile(pool, np.arange(len(rows)), kept=0, judged=len(rows))
+
+    def _corrupt(self, name: str, severity: int, rows: Rows) -> Pixels:
+        return np.stack([corrupt(image, name, severity=severity, seed=0) for image in self._images[rows]])
 
     def _pool(self, images: Pixels, labels: Labels) -> Pool:
         files = pd.DataFrame(dict.fromkeys(("width", "height", "size_bytes"), 32), index=range(len(images)))

@@ -23,11 +23,11 @@ from vision.config import Config
 @pipeline(cache_policy=follow_code(), execution_mode=ExecutionMode.FAIL_FAST)
 def promotion(config: Config = Config(), version: int | None = None) -> None:  # noqa: B008 - frozen
     """The newest version that is not champion, or `version` (parameters.version in the YAML)."""
-    source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
     name, seed = config.name, config.seed
+    source = fingerprint_source(config.data, config.review, name=name)
 
-    found = ingest(config.data, config.prepare, fingerprint=source)
+    found = ingest(config.data, config.prepare, config.review, name=name, fingerprint=source)
     inspected, _ = inspect(found, config.prepare, config.quality, seed=seed)
     policies = config.quality.policies
     valid, _, _ = validate(inspected, config.contracts, policies, fingerprint=contracts)

@@ -39,12 +39,12 @@ def training(config: Config = Config(), champion: int = 0) -> None:  # noqa: B00
 
     `champion` is the version whose weights training begins with; 0: none.
     """
-    source = fingerprint_source(config.data)
     contracts = fingerprint_contracts(config.contracts)
     unlabelled = fingerprint_images(config.pretrain)
     name, seed = config.name, config.seed
+    source = fingerprint_source(config.data, config.review, name=name)
 
-    found = ingest(config.data, config.prepare, fingerprint=source)
+    found = ingest(config.data, config.prepare, config.review, name=name, fingerprint=source)
     inspected, facts = inspect(found, config.prepare, config.quality, seed=seed)
     policies = config.quality.policies
     valid, quarantine, _ = validate(inspected, config.contracts, policies, fingerprint=contracts)

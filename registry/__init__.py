@@ -5,5 +5,6 @@ service (these three import no MLflow). `versions` speaks to MLflow's registry i
 `model_version`; `ledger` remembers every move and `reigns` reads it; `ledger_check` finds what a hand did
 to it, by `ledger_head` also at its end, `new_ledger` begins another; `champion` makes the one atomic move,
 `following` makes alias and pointer follow it. `traffic` divides requests between a champion and a challenger,
-`predictions` reads what a service has logged in `prediction_files`.
+`predictions` reads what a service has logged in `prediction_files`; `reviews` keeps what people say of images
+that it kept, `review_queue` says which wait for them. `monitoring` remembers looks and retrainings.
 """

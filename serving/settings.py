@@ -81,6 +81,10 @@ class Settings(BaseModel):
     )
     log_megabytes: float = Field(500, gt=0, description="of that folder; the oldest files are deleted")
     keep_images: float = Field(0, ge=0, le=1, description="share of the images kept beside the log")
+    keep_doubtful: bool = Field(
+        False,
+        description="images of answers that abstain or are unusual are all kept, for `sightline review`",
+    )
     keep_images_days: float = Field(30, gt=0, description="then they are deleted")
 
     @classmethod

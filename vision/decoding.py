@@ -122,6 +122,7 @@ def _decode_any(
         if scale > 1:
             image.draft("", (width // scale, height // scale))  # does nothing where the format cannot
         image.load()
+        orientation = _orientation(image)  # again: Pillow turns a TIFF itself when it loads it
         upright = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
         pixels = np.asarray(_to_rgb(upright, background))
         return Decoded(pixels, image.format or "", mode, width, height)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,9 @@ from vision.promotion.blessing import Blessing
 
 if TYPE_CHECKING:
     from vision.manifest import Manifest
+
+# A line a question would hide what a pipeline has to say.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 REAL_IMAGES = 32
 WARMING = 3  # answers that are not timed

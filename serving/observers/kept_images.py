@@ -59,8 +59,7 @@ class KeptImages:
     def from_settings(cls, settings: Settings, workspace: Workspace, metrics: Metrics) -> Self | None:
         """None where no image is to be kept and none is left of before, whose days must still end."""
         folder = kept_images_folder(workspace)
-        doubtful = getattr(settings, "keep_doubtful", False)
-        if settings.keep_images == 0 and not doubtful and not folder.exists():
+        if settings.keep_images == 0 and not settings.keep_doubtful and not folder.exists():
             return None
         return cls(
             folder,
@@ -68,7 +67,7 @@ class KeptImages:
             days=settings.keep_images_days,
             megabytes=settings.log_megabytes,
             count=metrics.count,
-            doubtful=doubtful,
+            doubtful=settings.keep_doubtful,
         )
 
     def start(self) -> None:

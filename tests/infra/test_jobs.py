@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def write_config(folder: Path, schedule: str) -> Path:
     path = folder / "run.yaml"
-    path.write_text(f"parameters: {{config: {{schedule: {schedule}, alerts: {{'on': [schedule]}}}}}}")
+    path.write_text(f"parameters: {{config: {{schedule: {schedule}, alerts: {{kinds: [schedule]}}}}}}")
     return path
 
 

@@ -141,3 +141,20 @@ def test_scaled_decoding_of_real_photos_stays_within_its_tolerance(folder: str) 
             )
             worst = max(worst, np.abs(small.apply(data).astype(int) - whole.apply(data)).mean())
     assert worst <= DCT_TOLERANCE
+
+
+@pytest.mark.parametrize("orientation", [1, *UPRIGHT])
+@pytest.mark.parametrize("suffix", ["TIFF", "PNG", "WEBP"])
+def test_an_image_is_turned_once_whatever_its_format(suffix: str, orientation: int) -> None:
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:5, :8] = 255
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if suffix == "WEBP" else {}
+    Image.fromarray(pixels).save(buffer, suffix, exif=exif, **options)
+
+    decoded = decode_image(buffer.getvalue())
+
+    image = Image.fromarray(pixels)
+    expected = image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image
+    np.testing.assert_array_equal(decoded.pixels, np.asarray(expected))
