@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchmarks.champions import kept_champion
 from benchmarks.record import table, write_section
-from benchmarks.robustness import _flowers as flowers
+from benchmarks.robustness import read_flowers
 from vision.calibration import calibrate_classifier
 from vision.classifier import ImageClassifier
 from vision.config import CalibrateConfig
@@ -161,7 +161,7 @@ class Looking:
         for share in MOVED:
             chances = np.where(is_first, share / is_first.sum(), (1 - share) / (~is_first).sum())
             drifts.append((f"one class: {100 * share:.0f} instead of 10 %", test, chances))
-        strange = flowers(self._champion.preprocessing)
+        strange = read_flowers(self._champion.preprocessing)
         both = test + self._pool(strange, np.full(len(strange), -1))
         for share in NEW:
             chances = np.where(both.labels < 0, share / len(strange), (1 - share) / len(test.labels))

@@ -55,7 +55,7 @@ def _temperatures() -> str:
     areas = []
     for name in NAMES:
         champion, prepared = kept_champion(name)
-        parts = (prepared.images("validation")[:], _flowers(champion.preprocessing, first=IMAGES))
+        parts = (prepared.images("validation")[:], read_flowers(champion.preprocessing, first=IMAGES))
         logits = np.concatenate([champion.logits(part) for part in parts])
         areas.append([_area(logits, len(parts[0]), temperature) for temperature in TEMPERATURES])
     rows = [
@@ -106,7 +106,7 @@ def detect_flowers(classifier: ImageClassifier, test: LabelledImages) -> Detecti
     from sklearn.metrics import roc_auc_score
 
     known = classifier.logits(test.images[draw_images(test.labels, IMAGES, seed=SEED)])
-    strange = classifier.logits(_flowers(classifier.preprocessing))
+    strange = classifier.logits(read_flowers(classifier.preprocessing))
     logits = np.concatenate([known, strange])
     is_flower = np.arange(len(logits)) >= len(known)
     doubt = -classifier.to_probabilities(logits).max(axis=1)
@@ -117,7 +117,7 @@ def detect_flowers(classifier: ImageClassifier, test: LabelledImages) -> Detecti
     )
 
 
-def _flowers(preprocessing: Preprocessing, *, first: int = 0) -> Pixels:
+def read_flowers(preprocessing: Preprocessing, *, first: int = 0) -> Pixels:
     paths = sorted((DATA / "flowers").rglob("*.jpg"))
     if not paths:
         raise SystemExit(f"{DATA / 'flowers'} is not there: nothing to measure")

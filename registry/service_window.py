@@ -102,14 +102,16 @@ def kept_paths(workspace: Workspace, answers: pd.DataFrame) -> dict[str, Path]:
     """sha256 -> the kept image's file, of a fair share of the answers, oldest first.
 
     The service may keep doubtful images beyond its share; with them every look would find drift. What share
-    it keeps is told by the others: an id decides by where it is drawn.
+    it keeps is told by the others: an id decides by where it is drawn. Where every answer is doubtful none is
+    kept for that alone.
     """
     there = {path.name: path for path in kept_images_folder(workspace).glob("date=*/*")}
     kept = answers[answers["id"].isin(list(there))]
     draws = kept["id"].map(drawn)
-    share = draws[~(kept["abstain"] | kept["unusual"])].max()  # not a number where there is none
+    certain = ~(answers["abstain"] | answers["unusual"])
+    share = draws[certain[kept.index]].max() if certain.any() else 1.0  # not a number where none was kept
     fair = kept[draws <= share]
-    return {row.sha256: there[row.id] for row in fair.itertuples()}
+    return {sha256: there[name] for sha256, name in zip(fair["sha256"], fair["id"], strict=True)}
 
 
 def _bytes_of(paths: list[Path]) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ class MonitorConfig(Section):
     most_images: int = Field(500, ge=20, description="kept images whose looks are compared, the newest")
     false_alarms: float = Field(
         0.01,
-        gt=0,
+        ge=0.001,
         le=0.2,
         description="share of looks at undrifted data that raise an alarm, all tests together",
     )

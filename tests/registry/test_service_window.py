@@ -141,11 +141,20 @@ def test_doubtful_images_beyond_the_share_are_no_sample(home: Workspace) -> None
 
 def test_without_a_share_the_doubtful_are_not_looked_at(home: Workspace) -> None:
     rows = [answer(number, unusual=True) for number in range(3)]
-    write(home, *rows)
+    write(home, *rows, answer(3))
     for row in rows:
         keep(home, row)
 
     assert look(home).profile.images == 0
+
+
+def test_where_every_answer_is_doubtful_all_that_is_kept_is_a_sample(home: Workspace) -> None:
+    rows = [answer(number, abstain=True) for number in range(3)]
+    write(home, *rows)
+    for row in rows:
+        keep(home, row)
+
+    assert look(home).profile.images == 3
 
 
 def test_an_image_that_the_service_deletes_meanwhile_is_passed_over(

@@ -124,7 +124,20 @@ def test_what_cannot_be_seen_is_said() -> None:
 
 
 def test_what_is_equal_in_all_images_is_no_test() -> None:
-    assert "width" not in {test.name for test in look().tests}
+    world = seen(300, 200, random=np.random.default_rng(0))
+    gray = replace(world, properties={**world.properties, "brightness": np.full(200, 0.5)})
+    assert "brightness" not in {test.name for test in detect(gray, gray, CONFIG, seed=0).tests}
+
+
+def test_other_files_of_alike_images_are_no_drift() -> None:
+    reference, current = (seen(300, 200, random=np.random.default_rng(seed)) for seed in (0, 1))
+    wide = replace(current, properties={**current.properties, "width": np.arange(200.0)})
+
+    report = detect(reference, wide, CONFIG, seed=0)
+
+    assert not report.is_drift
+    assert "width" not in {test.name for test in report.tests}
+    assert any("Width" in said for said in report.not_tested)
 
 
 def test_a_look_is_repeatable_and_goes_through_json() -> None:

@@ -17,6 +17,7 @@ from vision.drift.contents import DriftReport, DriftTest, PredictedClass
 from vision.drift.finding import Finding
 from vision.drift.profile import Profile
 from vision.errors import DataError
+from vision.manifest import MEASURED
 from vision.operation_config import MonitorConfig
 from vision.slice_search import holm
 
@@ -112,7 +113,7 @@ def _inputs(reference: Profile, current: Profile, random: np.random.Generator) -
     if current.images < LEAST_IMAGES:
         return
     for name, before in reference.properties.items():
-        if name in current.properties and _vary(before, current.properties[name]):
+        if name in MEASURED and name in current.properties and _vary(before, current.properties[name]):
             yield compare_numbers(name, before, current.properties[name], subject="inputs")
     if _has_embeddings(reference, current):
         yield tell_apart(reference.embeddings, current.embeddings, random=random)
@@ -186,6 +187,8 @@ def _not_tested(reference: Profile, current: Profile) -> Iterator[str]:
             f"What images look like: {current.images} were kept, at least {LEAST_IMAGES} are needed; set"
             " SIGHTLINE_KEEP_IMAGES for the service."
         )
+    else:
+        yield "Width, height and size of files: clients send other files than a data set has, and may."
     if not len(current.right):
         yield "Whether answers are right: nobody has judged one; feedback or reviews are needed."
     elif reference.answering.coverage is None:
