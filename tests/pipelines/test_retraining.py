@@ -24,6 +24,7 @@ from vision.training.network import build_network
 from vision.training_config import TrainConfig
 from vision.tuning_parameters import BestParameters
 
+ROOT = Path(__file__).resolve().parents[2]
 MODEL = ModelConfig(name="reference_a")
 BEFORE = Backbone((np.zeros(2),))
 LEARNED = {"a": "train", "b": "test"}
@@ -36,6 +37,8 @@ def without_a_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("ZENML_CONFIG_PATH", "ZENML_REPOSITORY_PATH"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         patch.setattr("zenml.utils.code_repository_utils.find_active_code_repository", lambda *_: None)
+        # Processes that run tests side by side have no main file.
+        patch.setattr("zenml.utils.source_utils._CUSTOM_SOURCE_ROOT", str(ROOT))
         yield
 
 

@@ -26,6 +26,8 @@ def resources_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resources
         for name in ("ZENML_CONFIG_PATH", "ZENML_REPOSITORY_PATH", "SIGHTLINE_HOME"):
             patch.setenv(name, str(tmp_path_factory.mktemp(name.lower())))
         patch.setattr("zenml.utils.code_repository_utils.find_active_code_repository", lambda *_: None)
+        # Processes that run tests side by side have no main file.
+        patch.setattr("zenml.utils.source_utils._CUSTOM_SOURCE_ROOT", str(ROOT))
         patch.setattr("zenml.config.compiler.get_zenml_versions", lambda: ("client", "server"))
         for name in FINGERPRINTS:  # they look at images that are not there
             patch.setattr(f"pipelines.training.{name}", lambda *_, **__: "")
