@@ -93,7 +93,7 @@ def test_pretraining_trains_the_backbone_and_nothing_else(method):
     assert len(result.history["loss"]) == 2 and np.isfinite(result.history["loss"]).all()
 
 
-@pytest.mark.parametrize("method", ["simclr", "byol"])
+@pytest.mark.parametrize("method", ["simclr", pytest.param("byol", marks=pytest.mark.slow)])
 def test_a_finished_pretraining_is_read_from_its_checkpoint(method, tmp_path):
     first, again = network_of(), network_of()
     settings = {"config": config_of(method), "policy": POLICY, "seed": 1, "checkpoint": tmp_path}

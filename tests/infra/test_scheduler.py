@@ -177,7 +177,7 @@ def test_training_outlives_a_killed_scheduler_and_is_not_overlapped(
     assert firings(workspace)[0].exit_code == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_signal_stops_the_scheduler_but_not_the_training(
     workspace: Workspace, start: Start, number: signal.Signals
 ) -> None:

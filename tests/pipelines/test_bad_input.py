@@ -72,17 +72,19 @@ def empty_a_class(project: Project) -> None:
                 "allowed are recipe, epochs,",
             ],
         ),
-        (
+        pytest.param(
             {"quality": {"policies": {"exact_duplicates": "stop"}}},
             copy_an_image,
             "ContractBreach",
             ["red/copy.png", "copies, byte for byte", "delete them"],
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             {},
             leave_one_class,
             "DataError",
             ["only one class", "green", "at least 2 are needed", "set config.data.path"],
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["missing folder", "unknown key", "a copy under the policy stop", "one class"],

@@ -43,7 +43,9 @@ def keep(images: KeptImages, *pairs) -> None:
 
 
 def kept(tmp_path: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    """What is whole: a file that is being written begins with a dot."""
+    paths = (path for path in tmp_path.rglob("[!.]*") if path.is_file())
+    return {path.name: path.read_bytes() for path in paths}
 
 
 def test_an_image_is_kept_as_it_was_sent_under_its_id(make_images, tmp_path) -> None:

@@ -30,7 +30,7 @@ def rejected(report: DriftReport) -> set[str]:
     return {test.name for test in report.tests if test.is_rejected}
 
 
-@pytest.mark.parametrize("make", [seen, seen_labels])
+@pytest.mark.parametrize("make", [seen, pytest.param(seen_labels, marks=pytest.mark.slow)])
 def test_false_alarms_are_as_rare_as_promised(make) -> None:
     looks, alarms = 200, 0
     for seed in range(looks):

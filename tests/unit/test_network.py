@@ -120,7 +120,7 @@ def test_loss_is_scaled_for_float16_alone(precision, scales):
     assert isinstance(trainer.optimizer, keras.optimizers.LossScaleOptimizer) == scales
 
 
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("precision", ["bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def test_half_precision_trains_with_averaged_weights_and_growing_images(precision, tmp_path):
     """float16 with its loss scaling: a checkpoint of the finished training is taken too."""
     config = TrainConfig(

@@ -89,7 +89,7 @@ def test_labels_without_mistakes_are_not_among_the_mistaken(evaluation) -> None:
     assert [label.name for label in most_mistaken(evaluation, 1)] == ["b"]
 
 
-@pytest.mark.parametrize("classes", [1, 35])
+@pytest.mark.parametrize("classes", [1, pytest.param(35, marks=pytest.mark.slow)])
 def test_report_takes_any_number_of_labels(classes) -> None:
     html = render_report(Report("many", evaluation_of(classes)))
     assert all(f"label {index}" in html for index in range(classes))
