@@ -22,6 +22,7 @@ def promote(
     """Make a version champion; the running service follows within seconds."""
     from registry import champion
     from registry.workspace import Workspace
+    from serving.bento.build import name_latest
     from vision.config_file import load_config
 
     workspace, model = Workspace.from_environment(), load_config(config).name
@@ -29,4 +30,5 @@ def promote(
         show_plan(champion.plan_promotion(workspace, model, version), as_json=as_json)
         return
     champion.promote(workspace, model, version, who=caller(), why=reason)
+    name_latest(model, version, bento_home=workspace.bentoml)
     show_move(workspace, model, as_json=as_json)

@@ -22,11 +22,13 @@ def rollback(
     """Go back to the champion before this one, or to an earlier champion."""
     from registry import champion
     from registry.workspace import Workspace
+    from serving.bento.build import name_latest
     from vision.config_file import load_config
 
     workspace, model = Workspace.from_environment(), load_config(config).name
     if dry_run:
         show_plan(champion.plan_rollback(workspace, model, to=to), as_json=as_json)
         return
-    champion.rollback(workspace, model, to=to, who=caller(), why=reason)
+    pointer = champion.rollback(workspace, model, to=to, who=caller(), why=reason)
+    name_latest(model, pointer.version, bento_home=workspace.bentoml)
     show_move(workspace, model, as_json=as_json)

@@ -21,6 +21,7 @@ def build_bento(decision: PromotionDecision, version: int, name: str) -> Annotat
     champion.
     """
     from serving.bento.build import build_bento as build
+    from serving.bento.build import name_latest
 
     workspace = Workspace.from_environment()
     serves = version if decision.action == "promote" else _champion(workspace, name)
@@ -29,6 +30,8 @@ def build_bento(decision: PromotionDecision, version: int, name: str) -> Annotat
     bundle = bundle_path(workspace, name, serves)
     tag = build(bundle, model=name, version=serves, bento_home=workspace.bentoml)
     tag_version(workspace, name, serves, bento_tag=tag)
+    if serves == _champion(workspace, name):
+        name_latest(name, serves, bento_home=workspace.bentoml)
     return tag
 
 

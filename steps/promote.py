@@ -25,6 +25,8 @@ def promote(
     version: int, decision: PromotionDecision, blessing: Blessing, name: str, alerts: AlertsConfig
 ) -> Annotated[PromotionDecision, "promotion"]:
     """What was done; PromotionConflict where another became champion since the gate compared."""
+    from serving.bento.build import name_latest
+
     workspace = Workspace.from_environment()
     repair(workspace, name)  # what a killed run began: else its champion is never served
     final = confirm(decision, blessing)
@@ -32,6 +34,7 @@ def promote(
     if final.action == "promote":
         gate = json.dumps({"decision": final.model_dump(), "blessing": blessing.model_dump()})
         promote_version(workspace, name, version, who=WHO, why=why, gate=gate, expected=final.champion)
+        name_latest(name, version, bento_home=workspace.bentoml)
     said = f"{name} version {version}, decision: {final.action}"
     # A warning, because ZenML shows no other logger's information and this is what everybody waits for.
     logger.warning("%s: %s", said, why)

@@ -81,7 +81,9 @@ def register(
         reference=profile_of(classifier, prepared, manifest, seed=config.seed),
         report=report_path,
     )
-    Tracker.open(workspace, config.name).resume(record.run_id).log_text(settings, "config.json")
+    # The run of a cached training stands for the version that it made, not for settings of today.
+    if version.lineage.config_digest == lineage.config_digest:
+        Tracker.open(workspace, config.name).resume(record.run_id).log_text(settings, "config.json")
     log_metadata({"version": version.version, "digest": version.digest})
     return version.version
 

@@ -53,6 +53,13 @@ def bento_name(model: str) -> str:
     return f"sightline-{model.lower()}"
 
 
+def name_latest(model: str, version: int, *, bento_home: Path) -> None:
+    """Has `bentoml serve NAME`, without a version, serve that one, where it has a Bento: for a new champion."""
+    place = bento_home / "bentos" / bento_name(model)
+    if (place / str(version)).is_dir():
+        write_atomically(place / "latest", str(version))
+
+
 def _build(
     folder: Path, home: Path, *, bundle: Path, pointer: ChampionPointer, description: Mapping[str, Any]
 ) -> str:
@@ -65,8 +72,6 @@ def _build(
     if not _is_built(place, labels):
         _run_bentoml(folder, name=name, version=version, labels=labels, requirements=requirements)
         _move(folder / "home" / "bentos" / name / version, place, old=folder / "old")
-    # Last, so that `bentoml serve NAME` never finds a version that is not there.
-    write_atomically(place.parent / "latest", version)
     return f"{name}:{version}"
 
 

@@ -15,6 +15,7 @@ from serving.versions.champion import Served
 NO_LABEL = ""
 # Seconds: from a LiteRT model of a millisecond to a 12-megapixel photograph on a busy machine.
 BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+BATCHES = (1, 4, 16, 64, 256, 1024)
 
 
 class Metrics:
@@ -49,6 +50,9 @@ class Metrics:
         self._abstained = Counter(
             "sightline_abstained", "Images for a person to look at", ["model", "version"], registry=registry
         )
+        self._batches = Histogram(
+            "sightline_batch_images", "Images in a request of several", buckets=BATCHES, registry=registry
+        )
         self._cache = Counter("sightline_cache", "Questions to the cache", ["result"], registry=registry)
         self._events = Counter(
             "sightline_events",
@@ -82,6 +86,10 @@ class Metrics:
             self._predictions.labels(*version, served.arm, name).inc()
         self._confidence.labels(*version).observe(float(judgement.probabilities.max()))
         self._abstained.labels(*version).inc(int(judgement.abstains[0]))
+
+    def batch(self, images: int) -> None:
+        """A request of so many images, which are answered one by one."""
+        self._batches.observe(images)
 
     def asked_cache(self, *, known: bool) -> None:
         self._cache.labels("hit" if known else "miss").inc()

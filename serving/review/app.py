@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -26,14 +26,14 @@ from registry.reviews import Verdict
 from serving.answers import RequestError, error_response, json_response
 from serving.front.headers import NOT_STORED, SECURITY
 from serving.page_files import FOLDER as SHARED
-from serving.received.upload import content_kind, read_body
+from serving.received.json_body import read_json
 from serving.review.desk import ReviewDesk
 from vision.errors import SightlineError
 
 FOLDER = Path(__file__).with_name("page")
 HOSTS = ("127.0.0.1", "localhost")
 TOKEN_HEADER = "x-review-token"
-MAX_BYTES, SECONDS = 64 * 1024, 30
+SECONDS = 30
 
 
 class Judgement(BaseModel):
@@ -60,7 +60,7 @@ def make_app(desk: ReviewDesk, token: str) -> Starlette:
 
     async def judge(request: Request) -> Response:
         _admit(request, token)
-        said = await _read(request)
+        said = await read_json(request, Judgement, code="bad_review", seconds=SECONDS)
         await asyncio.to_thread(desk.judge, said.id, said.verdict, said.labels)
         return json_response({"id": said.id})
 
@@ -120,15 +120,3 @@ def _admit(request: Request, token: str) -> None:
     own = f"http://{request.headers['host']}"
     if origin not in ((own,) if request.method == "POST" else (None, own)):
         raise RequestError(403, "origin_refused", "another page asked: open the address that was printed")
-
-
-async def _read(request: Request) -> Judgement:
-    if content_kind(request) != "json":
-        raise RequestError(415, "unsupported_type", "send application/json")
-    body = await read_body(request, max_bytes=MAX_BYTES, seconds=SECONDS)
-    try:
-        return Judgement.model_validate_json(body)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, problem["loc"])) or "the body"
-        raise RequestError(400, "bad_review", f"{place}: {problem['msg'][:300]}") from None

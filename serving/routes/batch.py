@@ -51,6 +51,7 @@ async def classify_batch(request: Request) -> Response:
         raise RequestError(429, "overloaded", message, headers={"retry-after": "1"})
     async with places:
         files = await _receive(request, engine, is_zip=is_zip)
+        engine.metrics.batch(len(files))
         return json_response({"answers": await _answer_all(request, engine, served, files, top_k)})
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from fastapi import APIRouter
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,11 +12,9 @@ from registry.prediction_rows import Answered
 from serving.answers import RequestError, json_response
 from serving.engine import Engine
 from serving.observers.feedback import FeedbackDesk
-from serving.received.upload import content_kind, read_body
+from serving.received.json_body import read_json
 from serving.schemas.answers import error_descriptions
 from serving.schemas.feedback import REQUEST, UNKNOWN, FeedbackAnswer, FeedbackRequest
-
-MAX_BYTES = 64 * 1024
 
 router = APIRouter()
 
@@ -45,25 +42,15 @@ async def feedback(request: Request) -> Response:
             " where it is a Bento"
         )
         raise RequestError(404, "feedback_off", message)
-    said = await _read(request, engine.settings.body_seconds)
+    said = await read_json(
+        request, FeedbackRequest, code="bad_feedback", seconds=engine.settings.body_seconds
+    )
     was = desk.recent(said.id)
     if was is None:
         was = await engine.workers.run(partial(desk.find, said.id))
     key = getattr(request.state, "key_id", "")  # the gate has put it there
     right = desk.judge(said.id, was, truth=_truth(said, was), comment=said.comment, key=key)
     return json_response({"id": said.id, "right": right}, 202)
-
-
-async def _read(request: Request, seconds: float) -> FeedbackRequest:
-    if content_kind(request) != "json":
-        raise RequestError(415, "unsupported_type", "send application/json")
-    body = await read_body(request, max_bytes=MAX_BYTES, seconds=seconds)
-    try:
-        return FeedbackRequest.model_validate_json(body)
-    except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"])[:100] or "the body"
-        raise RequestError(400, "bad_feedback", f"{place}: {problem['msg'][:300]}") from None
 
 
 def _truth(said: FeedbackRequest, was: Answered) -> tuple[str, ...]:

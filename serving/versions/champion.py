@@ -118,6 +118,7 @@ class Follower:
         elif self._is_new(pointer):
             self._swap(pointer, max_bytes)
         elif self.served and self.served.pointer == pointer:
+            self.reason = ""  # what was wrong is mended: it is news if it comes again
             self._look_for_bundle(pointer)
 
     def say(self, reason: str, *, log: str = "") -> None:

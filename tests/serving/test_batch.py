@@ -50,6 +50,18 @@ WAYS: dict[str, Callable[..., httpx.Response]] = {
 }
 
 
+def test_the_images_of_a_batch_are_counted(client) -> None:
+    def told() -> tuple[float, float]:
+        lines = client.get("/metrics").text.splitlines()
+        counts = dict(line.split() for line in lines if line.startswith("sightline_batch_images_"))
+        return float(counts["sightline_batch_images_count"]), float(counts["sightline_batch_images_sum"])
+
+    batches, images = told()
+    send_form(client, *[(f"{level}.png", picture(level)) for level in (1, 2, 3)])
+
+    assert told() == (batches + 1, images + 3)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_answers_are_the_champions_in_order(champion, client, way) -> None:
     files = [(f"{level}.png", picture(level)) for level in (200, 0, 90, 31, 255)]

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from registry.pointer import bundle_path
-from serving.bento.build import build_bento
+from serving.bento.build import build_bento, name_latest
 from serving.bento.packing import pinned_requirements
 from vision.classifier import ImageClassifier
 from vision.enhancement import Enhancement
@@ -145,7 +145,16 @@ def test_a_killed_build_leaves_no_half_bento_and_the_next_one_cleans_up(built) -
     assert not bento(built, 2).exists()
     assert build(built, 2) == "sightline-digits:2"
     assert not list(home.glob(".building-*"))
-    assert (bento(built, 2).parent / "latest").read_text() == "2"
+    assert not (bento(built, 2).parent / "latest").exists()  # it may never become champion
+
+
+def test_a_bento_without_a_version_is_the_champions(built) -> None:
+    build(built)
+    home = built.workspace.bentoml
+
+    for version in (1, 7):  # of version 7 there is no Bento
+        name_latest("digits", version, bento_home=home)
+        assert (bento(built).parent / "latest").read_text() == "1"
 
 
 def test_an_altered_bundle_is_not_built(registry) -> None:

@@ -142,6 +142,18 @@ def test_a_damaged_pointer_leaves_the_old_version_serving(fleet, registry, conte
     assert chosen(fleet) == (1, "champion")
 
 
+def test_damage_that_comes_again_after_it_was_mended_is_news(fleet, registry, caplog) -> None:
+    path = pointer_path(registry.workspace, "digits")
+    good = path.read_bytes()
+
+    for content in (b"{", b"{", good, b"{"):
+        path.write_bytes(content)
+        fleet.refresh()
+
+    warnings = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == 2
+
+
 def test_a_damaged_first_pointer_gives_a_reason_without_a_path(make_fleet, registry) -> None:
     registry.promote(1)
     pointer_path(registry.workspace, "digits").write_text("{")
