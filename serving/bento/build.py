@@ -54,7 +54,7 @@ def bento_name(model: str) -> str:
 
 
 def name_latest(model: str, version: int, *, bento_home: Path) -> None:
-    """Has `bentoml serve NAME`, without a version, serve that one, where it has a Bento: for a new champion."""
+    """`bentoml serve NAME`, without a version, serves that one, if it has a Bento: for a new champion."""
     place = bento_home / "bentos" / bento_name(model)
     if (place / str(version)).is_dir():
         write_atomically(place / "latest", str(version))
