@@ -19,6 +19,7 @@ from benchmarks.load import closed_loop
 from benchmarks.question import Answered
 from benchmarks.record import table, write_section
 from benchmarks.servers import SERVERS
+from benchmarks.serving_choices import measure_choices
 from benchmarks.serving_plan import (
     CLIENTS,
     FIGURES,
@@ -127,8 +128,13 @@ def killed(plan: Plan) -> str:
         return endurance.killed(ours)
 
 
+def choices(plan: Plan) -> str:
+    return measure_choices(plan, plan.case(*USUAL))
+
+
 PARTS: dict[str, Callable[[Plan], str]] = {
     "limit": against_the_limit,
+    "choices": choices,
     "cache": with_cache,
     "beside": beside_others,
     "overload": overload,
