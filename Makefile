@@ -52,6 +52,9 @@ bench: $(READY)  ## measure again what BENCHMARKS.md says
 bench-serve: $(READY)  ## measure the service: speed, cache, other servers, overload, killed workers
 	@$(BIN)/python -m benchmarks.serving
 
+docs: $(READY)  ## docs/ as a site: workspace/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f infra/site/mkdocs.yml && echo "workspace/site/index.html"
+
 jax: $(READY)  ## make .venv-jax: training on JAX, without TensorFlow (LOCK=requirements-jax-cuda: with CUDA)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-jax
 	@VIRTUAL_ENV=.venv-jax $(BIN)/uv pip sync --quiet --require-hashes infra/jax/$(LOCK).lock
@@ -68,4 +71,4 @@ lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those
 	@$(subst --universal ,,$(COMPILE)) -c requirements.lock infra/bench/requirements-servers.in -o infra/bench/requirements-servers.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock
 
-.PHONY: help setup train serve ui schedule test test-slow check bench bench-serve servers jax lock
+.PHONY: help setup train serve ui schedule test test-slow check bench bench-serve docs servers jax lock
