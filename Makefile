@@ -53,7 +53,8 @@ bench-serve: $(READY)  ## measure the service: speed, cache, other servers, over
 	@$(BIN)/python -m benchmarks.serving
 
 docs: $(READY)  ## docs/ as a site: workspace/site/index.html
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f infra/site/mkdocs.yml && echo "workspace/site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f infra/site/mkdocs.yml
+	@echo "workspace/site/index.html; with its search: $(BIN)/python -m http.server -b 127.0.0.1 -d workspace/site"
 
 jax: $(READY)  ## make .venv-jax: training on JAX, without TensorFlow (LOCK=requirements-jax-cuda: with CUDA)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python .venv-jax
