@@ -12,6 +12,12 @@ What the service itself says at `/openapi.json`; [serving](../serving.md) tells 
 `/v1/live`, which OpenAPI cannot describe. A client for Python is [`serving.client`](python.md).
 """
 
+SETTINGS = """# Settings of the service
+
+Variables of the environment, checked when the service starts: one that is unknown or out of range stops it, with all that is wrong
+in one message. Sizes are in bytes or megabytes of a million bytes, as the name says.
+"""
+
 
 def command_page() -> str:
     """`sightline` and its verbs, in Markdown."""
@@ -57,6 +63,15 @@ def configuration_page() -> str:
     return "\n".join([*lines, "", "## The rest", "", *_table(plain, schema["$defs"]), ""])
 
 
+def settings_page() -> str:
+    """Every variable of the service, its type, default and meaning."""
+    from serving.settings import PREFIX, Settings
+
+    schema = Settings.model_json_schema()
+    variables = {PREFIX + name.upper(): described for name, described in schema["properties"].items()}
+    return "\n".join([SETTINGS, *_table(variables, schema.get("$defs", {})), ""])
+
+
 def _text(section: Mapping[str, Any]) -> list[str]:
     return [section["description"], ""] if "description" in section else []
 
@@ -69,7 +84,9 @@ def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> lis
     return ["| key | type | default | meaning |", "|---|---|---|---|", *rows]
 
 
-def _flat(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _flat(
+    properties: Mapping[str, Any], definitions: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The keys, those of a section inside as `section.key`."""
     for name, described in properties.items():
         section = _section(described, definitions)
