@@ -8,14 +8,15 @@ from typing import Any
 
 HTTP = """# HTTP API
 
-What the service itself says at `/openapi.json`; [serving](../serving.md) tells it in words, with examples, and has the frames of
-`/v1/live`, which OpenAPI cannot describe. A client for Python is [`serving.client`](python.md).
+What the service itself says at `/openapi.json`; [serving](../serving.md) tells it in words, with examples,
+and has the frames of `/v1/live`, which OpenAPI cannot describe. A client for Python is
+[`serving.client`](python.md).
 """
 
 SETTINGS = """# Settings of the service
 
-Variables of the environment, checked when the service starts: one that is unknown or out of range stops it, with all that is wrong
-in one message. Sizes are in bytes or megabytes of a million bytes, as the name says.
+Variables of the environment, checked when the service starts: one that is out of range stops it, with all
+that is wrong in one message.
 """
 
 
@@ -50,8 +51,8 @@ def configuration_page() -> str:
     lines = [
         "# Configuration",
         "",
-        "Every key of the `config` tree of `zenml_config.yaml`, made of the schema that the file is checked against.",
-        "An unknown key is an error. Where no default stands, the default depends on other keys, or is a section.",
+        "Every key of the `config` tree of `zenml_config.yaml`, made of the schema that the file is checked",
+        "against. An unknown key is an error. Where no default stands, the default depends on other keys.",
     ]
     plain = {}
     for key, described in schema["properties"].items():
@@ -78,7 +79,7 @@ def _text(section: Mapping[str, Any]) -> list[str]:
 
 def _table(properties: Mapping[str, Any], definitions: Mapping[str, Any]) -> list[str]:
     rows = [
-        f"| `{name}` | {_kind(described, definitions)} | {_default(described)} | {_cell(_meaning(described))} |"
+        f"| `{name}` | {_kind(described, definitions)} | {_default(described)} | {_meaning(described)} |"
         for name, described in _flat(properties, definitions)
     ]
     return ["| key | type | default | meaning |", "|---|---|---|---|", *rows]
@@ -128,8 +129,4 @@ def _default(described: Mapping[str, Any]) -> str:
 
 
 def _meaning(described: Mapping[str, Any]) -> str:
-    return str(described.get("description", ""))
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(described.get("description", "").split()).replace("|", "\\|")
