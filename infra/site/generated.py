@@ -115,7 +115,7 @@ def _kind(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if described.get("type") == "array":
         items = described.get("items") or {}
         return f"list of {_kind(items, definitions)}" if items else "list"
-    return described.get("type", "any") + _range(described)
+    return f"{described.get('type', 'any')}{_range(described)}"
 
 
 def _range(described: Mapping[str, Any]) -> str:
