@@ -22,9 +22,10 @@ Probabilities = NDArray[np.float64]
 
 
 def only_prepared(home: Path) -> PreparedImages:
-    """The images of the one training that a new workspace has seen."""
-    (folder,) = (path for path in (Workspace(home).prepared / "sets").iterdir() if path.is_dir())
-    return PreparedImages.open(folder)
+    """The images of the one training that a new workspace has seen; the gate prepares test images alone."""
+    folders = (path for path in (Workspace(home).prepared / "sets").iterdir() if path.is_dir())
+    (prepared,) = (found for found in map(PreparedImages.open, folders) if len(found.labels("train")))
+    return prepared
 
 
 def frozen_features(prepared: PreparedImages, *, weights: Path, alpha: float) -> dict[str, Features]:
