@@ -44,6 +44,7 @@ def init(
     from registry.workspace import Workspace
     from vision.bundle import write_atomically
     from vision.glance import glance
+    from vision.processors import usable_processors
     from vision.sources import guess_source, list_images
     from vision.starting_plan import Machine
     from vision.starting_point import name_for, suggest_config
@@ -58,7 +59,7 @@ def init(
         manifest,
         data.model_copy(update={"path": path_for(source)}),
         name=name,
-        machine=Machine(os.cpu_count() or 1, has_usable_gpu(Surroundings.of_this_process())),
+        machine=Machine(usable_processors(), has_usable_gpu(Surroundings.of_this_process())),
         pretrained=_pretrained(weights),
     )
     write_atomically(target, write_starting_point(point))

@@ -14,7 +14,9 @@ import hashlib
 import json
 import logging
 import os
+import socket
 import stat
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -85,8 +87,13 @@ def write_file(workspace: Workspace, rows: Sequence[Row], number: int) -> None:
         folder, columns = predictions_folder(workspace), PREDICTION_COLUMNS
     day = datetime.fromtimestamp(first.time / 1000, UTC).date().isoformat()
     place = model_folder(folder, first.answered.pointer.model) / f"date={day}"
-    with whole_file(place / f"{first.time}-{last.time}-{os.getpid()}-{number}.parquet") as temporary:
+    with whole_file(place / f"{first.time}-{last.time}-{_process()}-{number}.parquet") as temporary:
         _write(temporary, table_of(rows, columns), first.answered)
+
+
+def _process() -> str:
+    """Digits that no other process has: in containers all are number 7 of their own hosts."""
+    return f"{zlib.crc32(socket.gethostname().encode())}{os.getpid():07}"
 
 
 def _write(path: Path, table: Any, answered: Answered) -> None:

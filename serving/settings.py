@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from serving.front.log_format import LogFormat
 from vision.errors import ConfigError
+from vision.processors import usable_processors
 
 PREFIX = "SIGHTLINE_"
 MEGABYTE = 1_000_000
@@ -45,7 +46,7 @@ class Settings(BaseModel):
     body_seconds: float = Field(30, gt=0, le=60, description="time that a client has to send its request")
     answer_seconds: float = Field(30, gt=0, le=50, description="time in which it is answered, else 504")
     threads: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, le=256, description="decode and inference"
+        default_factory=usable_processors, ge=1, le=256, description="decode and inference"
     )
     queue: int = Field(64, ge=0, description="requests that may wait for a thread; more are refused with 429")
     poll_seconds: float = Field(1, gt=0, description="how often the champion's pointer is read")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vision.errors import DataError
+from vision.processors import usable_processors
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,7 +21,7 @@ def map_in_threads(
 ) -> list[Result]:
     """Results in the order of the items; for work that releases Python's lock, as decoding does."""
     results: list[Result] = []
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(usable_processors())
     try:
         with progress_bar(visible=bool(items)) as bar:
             task = bar.add_task(description, total=len(items))
@@ -50,7 +50,7 @@ def map_in_processes(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     counts = list(sizes or [1] * len(items))
-    jobs = 1 if len(items) == 1 else max(1, os.cpu_count() or 1)
+    jobs = 1 if len(items) == 1 else usable_processors()
     numbered = delayed(_with_place)
     with progress_bar(visible=bool(items)) as bar:
         task = bar.add_task(description, total=sum(counts))

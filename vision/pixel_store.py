@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from functools import lru_cache
@@ -28,6 +27,7 @@ from vision.location import File, Location
 from vision.manifest import Manifest
 from vision.parallel import map_in_processes
 from vision.preprocessing import Preprocessing
+from vision.processors import usable_processors
 from vision.shards import COLUMNS, ShardWriter
 
 # Raise it when Preprocessing gives other pixels for the same values: old shards are then left alone.
@@ -168,6 +168,6 @@ def _stamps(files: Sequence[File]) -> pd.DataFrame:
 def _chunks(files: Sequence[File], *, image_bytes: int) -> list[Sequence[File]]:
     most = max(1, min(SHARD_BYTES // image_bytes, SHARD_IMAGES))
     if sum(file.size_bytes for file in files) > WORTH_PROCESSES:
-        even = -(-len(files) // (SHARDS_A_CORE * (os.cpu_count() or 1)))
+        even = -(-len(files) // (SHARDS_A_CORE * usable_processors()))
         most = min(most, max(SMALLEST_SHARD, even))
     return [files[start : start + most] for start in range(0, len(files), most)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
+from vision.processors import usable_processors
 from vision.runtimes import InFlight, Logits, SplitModel, in_batches
 
 MODEL_FILE = "model.tflite"
@@ -74,8 +74,8 @@ class _Engine:
 
     def __init__(self, model: bytes) -> None:
         self._in_flight = InFlight()
-        self._whole = _Interpreter(model, threads=os.cpu_count() or 1)
-        self._singles = _Singles(model, limit=os.cpu_count() or 1)
+        self._whole = _Interpreter(model, threads=usable_processors())
+        self._singles = _Singles(model, limit=usable_processors())
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """The output, float32, with the values' first axis."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
+from vision.processors import usable_processors
 from vision.runtimes import InFlight, Logits, SplitModel, in_batches, openvino_graph
 from vision.runtimes.openvino_graph import Place
 
@@ -85,7 +85,7 @@ class _Engine:
     def _for_several(self) -> _Compiled:
         """The streams; until the first caller has compiled them the others go on with the whole."""
         if self._begun.acquire(blocking=False):  # once and for good
-            count = os.cpu_count() or 1
+            count = usable_processors()
             options = {"NUM_STREAMS": count, "INFERENCE_NUM_THREADS": count}
             self._streams = _Compiled(self._model, self._precision, options)
         return self._streams or self._whole
