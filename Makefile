@@ -46,6 +46,9 @@ check: $(READY)  ## what a commit must pass: ruff, mypy, import-linter, pytest
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest $(TWO)
 
+audit: $(READY)  ## bill of materials, licences and known vulnerabilities of what is locked
+	@$(BIN)/python -m infra.audit
+
 bench: $(READY)  ## measure again what BENCHMARKS.md says
 	@$(BIN)/python -m benchmarks
 
@@ -72,4 +75,4 @@ lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those
 	@$(subst --universal ,,$(COMPILE)) -c requirements.lock infra/bench/requirements-servers.in -o infra/bench/requirements-servers.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock
 
-.PHONY: help setup train serve ui schedule test test-slow check bench bench-serve docs servers jax lock
+.PHONY: help setup train serve ui schedule test test-slow check audit bench bench-serve docs servers jax lock

@@ -1,8 +1,9 @@
-"""A workspace without MLflow's tables, moves for its ledger, and a hand that edits it."""
+"""A workspace without MLflow's tables, moves for its ledger, writers that race, and a hand that edits it."""
 
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from registry import ledger
 from registry.ledger import Action, LedgerEntry, Move
+from registry.ledger_check import check_ledger
 from registry.workspace import Workspace
 from tests.registry.conftest import MODEL
+from vision.errors import PromotionConflict
 
 TIME = "2026-11-22T01:05:33.000+00:00"
 
@@ -55,3 +58,29 @@ def by_hand(workspace: Workspace, *statements: str) -> None:
     with closing(sqlite3.connect(workspace.database.removeprefix("sqlite:///"))) as connection, connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def assert_one_place_goes_to_one_writer(workspace: Workspace) -> None:
+    """Eight writers at once want the first place of a model; the ledger is empty before."""
+
+    def try_append(version: int) -> LedgerEntry | PromotionConflict:
+        try:
+            return ledger.append(workspace, make_move(version), after=None)
+        except PromotionConflict as conflict:
+            return conflict
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(try_append, range(1, 9)))
+
+    assert sum(isinstance(result, LedgerEntry) for result in results) == 1
+    assert len(ledger.entries(workspace, MODEL)) == 1
+
+
+def assert_models_share_the_ledger(workspace: Workspace) -> None:
+    """Four writers at once append rows of eight models; the ledger is empty before."""
+    with ThreadPoolExecutor(4) as pool:
+        moves = [make_move(1, model=f"model{number}") for number in range(8)]
+        rows = list(pool.map(lambda move: ledger.append(workspace, move, after=None), moves))
+
+    assert sorted(row.sequence for row in rows) == list(range(1, 9))
+    assert check_ledger(workspace) == ()

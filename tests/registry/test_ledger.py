@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 
 from registry import ledger
-from registry.ledger import LedgerEntry, row_hash
+from registry.ledger import row_hash
 from registry.ledger_check import check_ledger
 from registry.ledger_head import Head, advance_head, read_head
 from registry.workspace import Workspace
 from tests.registry.conftest import MODEL
-from tests.registry.ledger_rows import append_versions, bare, by_hand, make_move
+from tests.registry.ledger_rows import (
+    append_versions,
+    assert_models_share_the_ledger,
+    assert_one_place_goes_to_one_writer,
+    bare,
+    by_hand,
+    make_move,
+)
 from vision.errors import PromotionConflict
 
 __all__ = ["bare"]
@@ -37,17 +43,7 @@ OLD_ROW = f"""INSERT INTO sightline_ledger VALUES
 
 
 def test_ledger_gives_one_place_to_one_writer(bare: Workspace) -> None:
-    def try_append(version: int) -> LedgerEntry | PromotionConflict:
-        try:
-            return ledger.append(bare, make_move(version), after=None)
-        except PromotionConflict as conflict:
-            return conflict
-
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(try_append, range(1, 9)))
-
-    assert sum(isinstance(result, LedgerEntry) for result in results) == 1
-    assert len(ledger.entries(bare, MODEL)) == 1
+    assert_one_place_goes_to_one_writer(bare)
 
 
 @pytest.mark.parametrize("rival_comes", ["before_the_question", "after_the_question"])
@@ -72,12 +68,7 @@ def test_rival_who_comes_while_a_row_is_written_wins(
 
 
 def test_models_share_the_ledger_without_conflict(bare: Workspace) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        moves = [make_move(1, model=f"model{number}") for number in range(8)]
-        rows = list(pool.map(lambda move: ledger.append(bare, move, after=None), moves))
-
-    assert sorted(row.sequence for row in rows) == list(range(1, 9))
-    assert check_ledger(bare) == ()
+    assert_models_share_the_ledger(bare)
     head = read_head(bare)
     assert head is not None
     assert head.sequence == 8

@@ -14,14 +14,19 @@ from registry import champion as champions
 from registry import ledger
 from registry.bundles import load_bundle
 from registry.champion import champion, history, promote, rollback
-from registry.ledger import LedgerEntry
 from registry.ledger_check import check_ledger
 from registry.new_ledger import begin_anew
 from registry.pointer import ChampionPointer, read_pointer, write_pointer
 from registry.versions import champion_alias
 from registry.workspace import Workspace
 from tests.registry.conftest import MODEL, Register
-from tests.registry.ledger_rows import TIME, append_versions, make_move
+from tests.registry.ledger_rows import (
+    TIME,
+    append_versions,
+    assert_models_share_the_ledger,
+    assert_one_place_goes_to_one_writer,
+    make_move,
+)
 from tests.registry.postgresql import postgresql
 from tests.registry.test_ledger import OLD_HASH, OLD_ROW, OLD_TABLE
 from vision.errors import PromotionConflict, RegistryError
@@ -77,26 +82,11 @@ def test_of_two_concurrent_promotions_one_wins(
 
 
 def test_one_place_goes_to_one_writer(workspace: Workspace) -> None:
-    def try_append(version: int) -> LedgerEntry | PromotionConflict:
-        try:
-            return ledger.append(workspace, make_move(version), after=None)
-        except PromotionConflict as conflict:
-            return conflict
-
-    with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(try_append, range(1, 9)))
-
-    assert sum(isinstance(result, LedgerEntry) for result in results) == 1
-    assert len(ledger.entries(workspace, MODEL)) == 1
+    assert_one_place_goes_to_one_writer(workspace)
 
 
 def test_models_share_the_ledger(workspace: Workspace) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        moves = [make_move(1, model=f"model{number}") for number in range(8)]
-        rows = list(pool.map(lambda move: ledger.append(workspace, move, after=None), moves))
-
-    assert sorted(row.sequence for row in rows) == list(range(1, 9))
-    assert check_ledger(workspace) == ()
+    assert_models_share_the_ledger(workspace)
 
 
 def test_older_table_gains_the_columns(workspace: Workspace) -> None:

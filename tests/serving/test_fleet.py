@@ -2,111 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from starlette.requests import HTTPConnection
 
-from registry.pointer import ChampionPointer, bundle_path, pointer_path
-from registry.traffic import Traffic, end_traffic, traffic_path, write_traffic
+from registry.pointer import bundle_path, pointer_path
+from registry.traffic import end_traffic, traffic_path
 from serving.answers import RequestError
 from serving.settings import Settings
-from serving.versions.champion import RegistrySource, Served, model_bytes
+from serving.versions.champion import RegistrySource
 from serving.versions.embedded import EmbeddedSource
 from serving.versions.fleet import Fleet
+from tests.serving.fleet_world import (
+    ASKS_FOR_CHALLENGER,
+    challenge,
+    choose_of,
+    chosen,
+    fleet,
+    make_fleet,
+    other,
+    request,
+    told,
+    write_rule,
+)
 from vision.classifier import ImageClassifier
 
-
-class Told:
-    """A Watcher that remembers what was loaded, and in which threads."""
-
-    def __init__(self) -> None:
-        self.loads: list[tuple[str, int, str]] = []
-        self.threads: set[threading.Thread] = set()
-        self.failures: list[ChampionPointer] = []
-        self.events: Counter[str] = Counter()
-
-    def serves(self, served: Served) -> None:
-        if served.pointer.version:
-            self.loads.append((served.pointer.model, served.pointer.version, served.arm))
-            self.threads.add(threading.current_thread())
-
-    def failed(self, pointer: ChampionPointer) -> None:
-        self.failures.append(pointer)
-
-    def count(self, event: str) -> None:
-        self.events[event] += 1
-
-
-@pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def make_fleet(registry, told):
-    """A fleet of the registry's workspace; digits, the fixture `registry`, is its default model."""
-    fleets = []
-
-    def make(models_bytes: float = 1e9, **options) -> Fleet:
-        source = options.pop("source", RegistrySource(registry.workspace, "digits"))
-        options = {"poll_seconds": 0.01, "retry_seconds": 60} | options
-        fleets.append(Fleet(source, watcher=told, models_bytes=models_bytes, **options))
-        return fleets[-1]
-
-    yield make
-    for fleet in fleets:
-        fleet.close()
-
-
-@pytest.fixture
-def fleet(make_fleet, registry) -> Fleet:
-    """Serves version 1 of digits."""
-    registry.promote(1)
-    fleet = make_fleet()
-    fleet.refresh()
-    return fleet
-
-
-def request(**headers: str) -> HTTPConnection:
-    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return HTTPConnection({"type": "http", "headers": raw, "query_string": b""})
-
-
-ASKS_FOR_CHALLENGER = {"x_sightline_arm": "challenger"}
-
-
-def chosen(fleet: Fleet, **headers: str) -> tuple[int, str]:
-    served = fleet.choose(request(**headers))
-    return served.pointer.version, served.arm
-
-
-def choose_of(fleet: Fleet, *models: str) -> list[Served]:
-    """What requests for these models, all at once, are answered by."""
-
-    async def ask() -> list[Served]:
-        return await asyncio.gather(*(fleet.choose_of(model, request()) for model in models))
-
-    return asyncio.run(ask())
-
-
-def challenge(registry, version: int, **options) -> None:
-    write_rule(registry, registry.store(version), **options)
-
-
-def write_rule(registry, challenger: ChampionPointer, **options) -> None:
-    rule = Traffic(**vars(challenger), since="2026-01-01T00:00:00+00:00", **options)
-    write_traffic(registry.workspace, rule)
-
-
-def other(registry, name: str):
-    return replace(registry, model=name)
+__all__ = ["fleet", "make_fleet", "told"]
 
 
 def test_nothing_answers_until_the_first_promotion(make_fleet, registry) -> None:
@@ -230,107 +155,6 @@ def test_a_challenger_that_cannot_be_loaded_leaves_all_to_the_champion(fleet, re
     # Not the challenger before it either: the rule is about version 3.
     assert chosen(fleet, **ASKS_FOR_CHALLENGER) == (1, "champion")
     assert [pointer.version for pointer in told.failures] == [3]
-
-
-def test_another_model_is_loaded_once_however_many_ask_for_it_first(fleet, registry, told) -> None:
-    other(registry, "flowers").promote(4)
-    fleet.refresh()
-
-    answers = choose_of(fleet, *["flowers"] * 10)
-
-    assert {(served.pointer.model, served.pointer.version) for served in answers} == {("flowers", 4)}
-    assert told.loads == [("digits", 1, "champion"), ("flowers", 4, "champion")]
-
-
-def test_no_model_is_loaded_by_the_event_loop(fleet, registry, told) -> None:
-    other(registry, "flowers").promote(1)
-    fleet.refresh()
-    told.threads.clear()
-
-    choose_of(fleet, "flowers")
-
-    assert [thread.name for thread in told.threads] == ["load_0"]
-
-
-def test_another_model_is_followed_once_it_is_loaded(fleet, registry) -> None:
-    other(registry, "flowers").promote(1)
-    fleet.refresh()
-    [before] = choose_of(fleet, "flowers")
-    other(registry, "flowers").promote(2)
-    fleet.refresh()
-    [after] = choose_of(fleet, "flowers")
-
-    assert (before.pointer.version, after.pointer.version) == (1, 2)
-
-
-NO_MODELS = ("flowers", "..", "../outside", "digits/../digits", "%2e%2e", "", "DIGITS", "*", "\0", "x" * 9999)
-
-
-def test_a_name_that_is_no_model_is_refused_with_those_there_are(fleet, registry) -> None:
-    # Where a path could lead to, with all that a model has.
-    other(registry, "../outside").promote(1)
-
-    for name in NO_MODELS:
-        with pytest.raises(RequestError, match="there are digits") as refused:
-            choose_of(fleet, name)
-        assert (refused.value.status, refused.value.code) == (404, "unknown_model"), name
-        assert len(refused.value.message) < 150
-
-
-def test_a_model_that_fails_is_not_tried_again_by_every_request(fleet, registry, told) -> None:
-    flowers = other(registry, "flowers").promote(1)
-    (bundle_path(registry.workspace, "flowers", 1) / "model.xml").unlink()
-    fleet.refresh()
-
-    for _ in range(3):
-        with pytest.raises(RequestError, match="could not be loaded") as refused:
-            choose_of(fleet, "flowers")
-
-    assert refused.value.status == 503
-    assert told.failures == [flowers]
-
-
-@pytest.fixture
-def three(registry) -> int:
-    """Bytes of the larger of the models aaa, bbb and ccc, which differ by a few."""
-    registry.promote(1)
-    for name in ("aaa", "bbb", "ccc"):
-        other(registry, name).promote(1)
-    return max(model_bytes(bundle_path(registry.workspace, name, 1)) for name in ("aaa", "bbb", "ccc"))
-
-
-def test_the_least_recently_used_model_makes_room(make_fleet, three, told) -> None:
-    fleet = make_fleet(models_bytes=2 * three)
-    fleet.refresh()
-
-    for name in ("aaa", "bbb", "aaa", "ccc"):
-        choose_of(fleet, name)
-
-    loaded = {name for name in ("digits", "aaa", "bbb", "ccc") if fleet.arms(name).champion}
-    assert loaded == {"digits", "aaa", "ccc"}
-    assert [model for model, *_ in told.loads] == ["digits", "aaa", "bbb", "ccc"]
-    assert choose_of(fleet, "bbb")[0].pointer.model == "bbb"
-
-
-def test_a_model_larger_than_the_room_for_all_is_refused(make_fleet, three, told) -> None:
-    fleet = make_fleet(models_bytes=three / 2)
-    fleet.refresh()
-
-    with pytest.raises(RequestError, match="could not be loaded"):
-        choose_of(fleet, "aaa")
-    assert chosen(fleet) == (1, "champion")
-    assert told.failures[0].model == "aaa"
-
-
-def test_a_challenger_of_another_model_must_fit_in_beside_its_champion(make_fleet, registry, three) -> None:
-    write_rule(registry, other(registry, "aaa").store(2), share=1.0)
-    fleet = make_fleet(models_bytes=1.5 * three)
-    fleet.refresh()
-
-    [served] = choose_of(fleet, "aaa")
-
-    assert (served.pointer.version, served.arm) == (1, "champion")
-    assert fleet.arms("aaa").challenger is None
 
 
 def test_whoever_wants_to_know_is_told_which_bundles_are_loaded(make_fleet, registry) -> None:

@@ -12,9 +12,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image
-from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from tests.unit.simulated_answers import classifier_of
 from vision.classifier import ImageClassifier
@@ -218,36 +217,14 @@ def test_enhanced_images_cannot_be_served(classifier: ImageClassifier, tmp_path:
         export_serving_model(replace(classifier, preprocessing=enhanced), tmp_path)
 
 
-def prediction_log() -> Any:
-    """The class of tensorflow.serving.PredictionLog, of the fields that a warm-up has; tensors as bytes."""
-    file = descriptor_pb2.FileDescriptorProto(name="warmup.proto", package="warmup", syntax="proto3")
-    kinds = {"string": 9, "message": 11, "bytes": 12}
-
-    def message(name: str, *fields: tuple[str, int, str, str]) -> None:
-        added = file.message_type.add(name=name)
-        for field, number, kind, type_name in fields:
-            label = 3 if field == "inputs" else 1
-            kind_of = {"type_name": type_name} if type_name else {}
-            added.field.add(name=field, number=number, type=kinds[kind], label=label, **kind_of)
-
-    message("ModelSpec", ("signature_name", 3, "string", ""))
-    message("Input", ("key", 1, "string", ""), ("value", 2, "bytes", ""))
-    message("Request", ("model_spec", 1, "message", "ModelSpec"), ("inputs", 2, "message", "Input"))
-    message("PredictLog", ("request", 1, "message", "Request"))
-    message("PredictionLog", ("predict_log", 6, "message", "PredictLog"))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("warmup.PredictionLog"))
-
-
 def test_warmup_requests_are_what_the_signatures_take(base: Path, signatures: Any) -> None:
     asked = []
     for record in tf.data.TFRecordDataset(str(base / "1" / WARMUP_FILE)):
-        log = prediction_log().FromString(record.numpy())
+        log = PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
-        (tensor,) = request.inputs
-        values = tf.constant(tf.make_ndarray(TensorProto.FromString(tensor.value)))
-        answers = signatures[request.model_spec.signature_name](**{tensor.key: values})
+        ((name, tensor),) = request.inputs.items()
+        values = tf.constant(tf.make_ndarray(tensor))
+        answers = signatures[request.model_spec.signature_name](**{name: values})
         asked.append((request.model_spec.signature_name, answers["probabilities"].shape))
     assert asked == [("serving_default", (1, 3)), ("serving_bytes", (2, 3))]
 

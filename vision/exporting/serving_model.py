@@ -79,21 +79,12 @@ def _write_warmup(path: Path, pixels: tf.TensorSpec) -> None:
 
 
 def _prediction_log(signature: str, name: str, tensor: Any) -> bytes:
-    """A tensorflow.serving.PredictionLog, written by hand: its Python classes would be one more package.
+    """A request as TensorFlow Serving's warm-up reads it."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-    Field numbers: tensorflow_serving/apis/prediction_log.proto, predict.proto and model.proto.
-    """
-    inputs = _field(1, name.encode()) + _field(2, tensor.SerializeToString())  # an entry of a map
-    model_spec = _field(3, signature.encode())
-    request = _field(1, model_spec) + _field(2, inputs)
-    return _field(6, _field(1, request))  # predict_log, its request
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A field of protobuf's wire type 2: key, length as a varint, content."""
-    length, size = bytearray(), len(content)
-    while size > 0x7F:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return bytes([number << 3 | 2]) + bytes(length) + content
+    log = PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
+    request.inputs[name].CopyFrom(tensor)
+    serialized: bytes = log.SerializeToString()
+    return serialized

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import threading
-import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, sync_playwright
 from starlette.staticfiles import StaticFiles
@@ -19,6 +16,7 @@ from starlette.staticfiles import StaticFiles
 from serving.front.headers import CONTENT_SECURITY_POLICY
 from serving.routes import page as page_routes
 from tests.serving.browser.played_service import Played
+from tests.serving.browser.served_app import served
 
 CHROMIUM = shutil.which("chromium")
 # A camera that shows a moving test picture, and is allowed.
@@ -40,14 +38,8 @@ def address() -> Iterator[str]:
         response.headers["content-security-policy"] = CONTENT_SECURITY_POLICY.decode()
         return response
 
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while thread.is_alive() and not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with served(app) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

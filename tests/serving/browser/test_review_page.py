@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, Page, expect
 
 from registry.prediction_files import kept_images_folder
@@ -16,6 +13,7 @@ from registry.reviews import accepted, read_reviews
 from registry.workspace import Workspace
 from serving.review.app import make_app
 from serving.review.desk import ReviewDesk
+from tests.serving.browser.served_app import served
 from tests.serving.browser.test_page_access import CONTRASTS
 from tests.serving.review_world import MODEL, add_answer, make_image
 
@@ -29,15 +27,8 @@ def home(tmp_path) -> Workspace:
 
 @pytest.fixture
 def address(home) -> Iterator[str]:
-    app = make_app(ReviewDesk(home, MODEL, who="ann@desk"), TOKEN)
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while thread.is_alive() and not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with served(make_app(ReviewDesk(home, MODEL, who="ann@desk"), TOKEN)) as address:
+        yield address
 
 
 Visit = Callable[..., Page]
