@@ -16,6 +16,10 @@ NO_LABEL = ""
 # Seconds: from a LiteRT model of a millisecond to a 12-megapixel photograph on a busy machine.
 BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.008, 0.012, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 BATCHES = (1, 4, 16, 64, 256, 1024)
+EVENTS = (
+    "cache_unavailable", "log_dropped", "image_dropped", "shadow_agreed", "shadow_differed", "shadow_dropped",
+    "shadow_failed", "rolled_back", "traffic_damaged",
+)  # fmt: skip
 
 
 class Metrics:
@@ -60,6 +64,8 @@ class Metrics:
             ["event"],
             registry=registry,
         )
+        for event in EVENTS:
+            self._events.labels(event)  # from 0: Prometheus' increase() sees nothing of one that begins at 1
         self._served = Gauge(
             "sightline_served_version",
             "The version that answers; 0: none",

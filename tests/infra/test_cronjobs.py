@@ -65,6 +65,7 @@ def test_pod_has_no_rights(pod: dict[str, Any], container: dict[str, Any]) -> No
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["automountServiceAccountToken"] is False
@@ -91,10 +92,12 @@ def test_command_exists(job: str, container: dict[str, Any]) -> None:
 def test_workspace_is_a_volume_that_the_user_can_write(
     pod: dict[str, Any], container: dict[str, Any]
 ) -> None:
-    (volume,) = pod["volumes"]
-    (mount,) = container["volumeMounts"]
+    volume, temporary = pod["volumes"]
+    mount, temporary_mount = container["volumeMounts"]
     claim = yaml.safe_load((FOLDER / "workspace.yaml").read_text())
 
+    assert "emptyDir" in temporary
+    assert temporary_mount == {"name": temporary["name"], "mountPath": "/tmp"}
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
     assert {"name": "SIGHTLINE_HOME", "value": mount["mountPath"]} in container["env"]
     assert pod["securityContext"]["fsGroup"] == pod["securityContext"]["runAsGroup"]
