@@ -71,6 +71,7 @@ COMPILE := $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-u
 
 lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those of infra/jax after it
 	@$(COMPILE) pyproject.toml -o requirements.lock
+	@$(COMPILE) -c requirements.lock infra/docker/serving-requirements.in -o infra/docker/serving-requirements.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements.in -o infra/jax/requirements-jax.lock
 	@$(subst --universal ,,$(COMPILE)) -c requirements.lock infra/bench/requirements-servers.in -o infra/bench/requirements-servers.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock

@@ -20,6 +20,7 @@ from benchmarks import (
     quality,
     reading,
     reference_a,
+    replicas,
     robustness,
     rollback,
     service,
@@ -54,6 +55,7 @@ BENCHMARKS = {
     "evaluating": evaluating.main,
     "service": service.main,
     "serving": serving.main,
+    "replicas": replicas.main,
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -78,9 +77,11 @@ def _wait(process: subprocess.Popen[bytes], question: Question, log: Path) -> No
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Politely, then with all of its processes."""
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    with suppress(psutil.NoSuchProcess):
+        first = psutil.Process(process.pid)
+        family = [first, *first.children(recursive=True)]  # BentoML's worker has a session of its own
+        first.terminate()
+        _, alive = psutil.wait_procs(family, END_SECONDS)
+        for each in alive:
+            each.kill()
     process.wait()

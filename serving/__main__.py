@@ -20,7 +20,7 @@ SERVICE = "serving.service:Sightline"
 
 def main() -> None:
     """Never returns: this process becomes BentoML's."""
-    arguments, options = _arguments(os.environ)
+    arguments, options = _arguments(sys.argv[1:], os.environ)
     try:
         settings = Settings.from_environment(os.environ)
     except ConfigError as error:
@@ -36,13 +36,15 @@ def main() -> None:
     os.execve(sys.executable, command, environment)
 
 
-def _arguments(environment: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
+def _arguments(words: list[str], environment: Mapping[str, str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
-    parser.add_argument("bento", nargs="?", default=SERVICE, help="tag of a Bento; default: the champion")
+    # The first word or none: the value of an option that only BentoML knows is no Bento.
+    bento = [] if words and not words[0].startswith("-") else [SERVICE]
+    parser.add_argument("bento", help="tag of a Bento; default: the champion")
     parser.add_argument("--host", default=environment.get("SIGHTLINE_HOST") or "127.0.0.1")
     # argparse passes a default that is text through `type` too.
     parser.add_argument("--port", type=int, default=environment.get("SIGHTLINE_PORT") or "3000")
-    return parser.parse_known_args()
+    return parser.parse_known_args([*bento, *words])
 
 
 if __name__ == "__main__":

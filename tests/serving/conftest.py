@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -185,7 +186,9 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
         try:
             service.process.wait(timeout=15)
         except subprocess.TimeoutExpired:
-            os.killpg(service.process.pid, signal.SIGKILL)
+            first = psutil.Process(service.process.pid)
+            for process in (first, *first.children(recursive=True)):  # BentoML's worker has its own session
+                process.kill()
             service.process.wait()
 
 

@@ -1,0 +1,1 @@
+"""Images, compose.yaml, what its containers read; and the same as processes of one machine."""
