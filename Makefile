@@ -55,6 +55,14 @@ bench: $(READY)  ## measure again what BENCHMARKS.md says
 bench-serve: $(READY)  ## measure the service: speed, cache, other servers, overload, killed workers
 	@$(BIN)/python -m benchmarks.serving
 
+serve-go: $(READY)  ## the Go back end of an export: MODELS=FOLDER (needs Go 1.26)
+	@sh serving/go/build.sh
+	@TF_CPP_MIN_LOG_LEVEL=3 serving/go/.lib/sightline-go --models "$(MODELS)" --host $(HOST) --port $(PORT)
+
+test-go: $(READY)  ## vet the Go back end and run its tests (needs Go 1.26)
+	@sh serving/go/build.sh vet
+	@sh serving/go/build.sh test
+
 docs: $(READY)  ## docs/ as a site: workspace/site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f infra/site/mkdocs.yml
 	@echo "workspace/site/index.html; with its search: $(BIN)/python -m http.server -b 127.0.0.1 -d workspace/site"
@@ -76,4 +84,4 @@ lock: $(READY)  ## compile requirements.lock anew from pyproject.toml, and those
 	@$(subst --universal ,,$(COMPILE)) -c requirements.lock infra/bench/requirements-servers.in -o infra/bench/requirements-servers.lock
 	@$(COMPILE) -c requirements.lock infra/jax/requirements-cuda.in -o infra/jax/requirements-jax-cuda.lock
 
-.PHONY: help setup train serve ui schedule test test-slow check audit bench bench-serve docs servers jax lock
+.PHONY: help setup train serve ui schedule test test-slow check audit bench bench-serve serve-go test-go docs servers jax lock

@@ -15,6 +15,7 @@ from benchmarks import (
     few_labels,
     formats,
     gate,
+    go_service,
     leakage,
     month,
     quality,
@@ -56,6 +57,7 @@ BENCHMARKS = {
     "service": service.main,
     "serving": serving.main,
     "replicas": replicas.main,
+    "go": go_service.main,
 }
 
 
