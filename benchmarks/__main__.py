@@ -6,6 +6,7 @@ import sys
 
 from benchmarks import (
     architectures,
+    batch,
     compression,
     coverage,
     digits,
@@ -57,6 +58,7 @@ BENCHMARKS = {
     "service": service.main,
     "serving": serving.main,
     "replicas": replicas.main,
+    "batch": batch.main,
     "go": go_service.main,
 }
 

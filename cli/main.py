@@ -21,6 +21,7 @@ from cli.init import init
 from cli.keys import keys
 from cli.monitor import monitor
 from cli.output import fail
+from cli.predict import predict
 from cli.promote import promote
 from cli.retrain import retrain
 from cli.review import review
@@ -43,7 +44,7 @@ def sightline() -> None:
 
 
 DATA = (doctor, init, data)
-VERSIONS = (status, history, promote, rollback, traffic, trace, export, benchmark)
+VERSIONS = (status, history, promote, rollback, traffic, trace, export, benchmark, predict)
 BY_ITSELF = (monitor, review, retrain, schedule, alert)
 
 for verb in (*DATA, *VERSIONS, *BY_ITSELF):

@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Each of these calls home unless told not to.
 TELEMETRY_OFF = {
+    "RAY_USAGE_STATS_ENABLED": "0",
     "ZENML_ANALYTICS_OPT_IN": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "BENTOML_DO_NOT_TRACK": "True",

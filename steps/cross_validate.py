@@ -56,6 +56,7 @@ def cross_validate(
             plan,
             folds=config.folds,
             checkpoint=workspace.checkpoints / name / "cross_validation",
+            workers=config,
             on_fold=lambda result, scores: _log_fold(tracker, run.run_id, result, scores),
         )
         result = summarise(answers, seed=seed)

@@ -37,6 +37,7 @@ def tune(
         return BestParameters()
     from vision.training.train import TrainingPlan
     from vision.tuning import tune_training
+    from vision.tuning_storage import storage_address
     from vision.tuning_trial import Search
 
     workspace = Workspace.from_environment()
@@ -49,7 +50,7 @@ def tune(
         best = tune_training(
             search,
             study_name=study,
-            storage=workspace.studies,
+            storage=storage_address(tune.storage, workspace.studies),
             on_trial=lambda record, outcome: _log_trial(tracker, run.run_id, search.score, record, outcome),
         )
         run.log_parameters(best.values)

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.batch_config import BatchConfig
 from vision.compression_config import CompressConfig
 from vision.data_config import DataConfig
 from vision.errors import ConfigError, one_of
@@ -28,6 +29,7 @@ from vision.promotion.decision import PromotionRules
 from vision.quality_config import QualityConfig
 from vision.section import Section
 from vision.training_config import EnsembleConfig, PretrainConfig, TrackConfig, TrainConfig, TuneConfig
+from vision.workers_config import WorkersConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -49,7 +51,7 @@ class SplitConfig(Section):
     near_duplicates_together: bool = Field(True, description="a cluster of near-duplicates shares a split")
 
 
-class CrossValidateConfig(Section):
+class CrossValidateConfig(WorkersConfig):
     """k trainings, each judged by the images that it did not see; beside the one that serves."""
 
     folds: int = Field(
@@ -125,6 +127,7 @@ class Config(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     compress: CompressConfig = CompressConfig()
     promote: PromotionRules = PromotionRules()
+    batch: BatchConfig = BatchConfig()
     monitor: MonitorConfig = MonitorConfig()
     review: ReviewConfig = ReviewConfig()
     retrain: RetrainConfig = RetrainConfig()

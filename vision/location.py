@@ -128,17 +128,22 @@ def _local_files(folder: str, prefix: str = "", above: frozenset[str] = frozense
     real = os.path.realpath(folder)
     if real in above:
         return
+    folders = []
     try:
-        entries = [entry for entry in os.scandir(folder) if not entry.name.startswith(".")]
+        with os.scandir(folder) as entries:  # one at a time: a flat folder may hold millions
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if _is_folder(entry):
+                    folders.append(entry)
+                else:
+                    yield File(prefix + entry.name, *_size_and_time(entry.path))
     except OSError as error:
         raise DataError(
             f'folder "{folder}" cannot be read: {error.strerror}; allow it, or {WHERE}'
         ) from error
-    for entry in entries:
-        if _is_folder(entry):
-            yield from _local_files(entry.path, f"{prefix}{entry.name}/", above | {real})
-        else:
-            yield File(prefix + entry.name, *_size_and_time(entry.path))
+    for entry in folders:
+        yield from _local_files(entry.path, f"{prefix}{entry.name}/", above | {real})
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

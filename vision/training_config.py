@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from vision.errors import one_of
+from vision.errors import ConfigError, one_of
 from vision.recipes import RECIPES
 from vision.section import Section
+from vision.workers_config import WorkersConfig
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -70,6 +71,22 @@ class TrainConfig(Section):
         "float32", description="auto: float16 on a GPU, bfloat16 on a processor that has it; weights stay 32"
     )
     fine_tune: FineTuneConfig | None = Field(None, description="two phases, from pretrained weights")
+    workers: int = Field(
+        1, ge=1, description="processes that share each batch: of the cluster of RAY_ADDRESS, or this machine"
+    )
+    worker_cpus: int = Field(1, ge=1, description="cores of each of several workers")
+    worker_gpus: int = Field(
+        0, ge=0, le=1, description="GPUs of each of several workers: 1, or 0 to train on cores"
+    )
+
+    @model_validator(mode="after")
+    def _an_image_each(self) -> TrainConfig:
+        if self.workers > self.batch_size:
+            raise ValueError(
+                f"{self.workers} workers cannot share a batch of {self.batch_size} images: allowed are"
+                f" 1..{self.batch_size} workers; set config.train.workers or config.train.batch_size"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -133,13 +150,16 @@ class Range(Section):
         return self
 
 
-class TuneConfig(Section):
+class TuneConfig(WorkersConfig):
     """Search by Optuna; the best values replace those of the YAML."""
 
     trials: int = Field(0, ge=0, description="0 skips the search")
     epochs: int = Field(5, ge=1, description="epochs of one trial")
     timeout_seconds: float | None = Field(None, gt=0, description="no new trial after this long")
-    processes: int = Field(1, ge=1, description="that search at the same time, over one storage")
+    storage: str | None = Field(
+        None,
+        description="URL of the PostgreSQL database that several hosts share; null: SQLite in the workspace",
+    )
     pruner: Literal["asha", "hyperband", "median", "none"] = Field("asha", description="Li 2018 and 2020")
     warm_start: bool = Field(True, description="the best of the last search is among the first trials")
     space: dict[str, Range | Choices] = Field(
@@ -150,6 +170,18 @@ class TuneConfig(Section):
         },
         description="path of a field of model, train or augment -> choices, or low, high and log",
     )
+
+    @field_validator("storage")
+    @classmethod
+    def _no_secret(cls, storage: str | None) -> str | None:
+        from vision.tuning_storage import refuse_password
+
+        try:
+            if storage is not None:
+                refuse_password(storage)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
+        return storage
 
 
 class TrackConfig(Section):

@@ -1,21 +1,27 @@
-"""Search for settings: one process draws values and ends trials, so their number is exact; workers train."""
+"""Search for settings: one process of each host draws values and ends trials; workers train."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import BrokenExecutor, Future
 
 import optuna
 from rich.console import Console
 
-from vision.search_space import Values, suggest
+from vision.errors import ConfigError
+from vision.search_space import suggest
+from vision.training_config import TuneConfig
 from vision.tuning_parameters import BestParameters, TrialRecord
-from vision.tuning_study import best_parameters, end_trial, ended_trials, open_study, repeat_trial, shown
+from vision.tuning_queue import TrialQueue
+from vision.tuning_storage import WHERE, is_shared, open_storage
+from vision.tuning_study import best_parameters, ended_trials, open_study, shown
 from vision.tuning_trial import Outcome, Search, train_trial
-from vision.tuning_workers import Worker, start_worker
+from vision.worker_pool import WorkerPool
 
 TrialLog = Callable[[TrialRecord, Outcome], None]
+# A trial of another host may be given back meanwhile.
+SECONDS_BETWEEN_LOOKS = 5.0
 
 
 def tune_training(
@@ -23,60 +29,61 @@ def tune_training(
 ) -> BestParameters:
     """The values with the highest validation score within `tune.epochs` epochs.
 
-    `storage` is SQLite's URL, `study_name` is MODEL-DIGEST: the last search of that MODEL lends its best
-    values. A study of the whole name goes on where it stopped, and a trial that was killed is tried again;
-    one search at a time. ConfigError where no trial could be trained.
+    `storage` is a database's URL, `study_name` is MODEL-DIGEST: the last search of that MODEL lends its best
+    values. A study of the whole name goes on where it stopped, and a trial that was killed is tried again.
+    In SQLite one search runs at a time; in PostgreSQL hosts share the trials, and `on_trial` hears of this
+    one's. ConfigError where no trial could be trained, or the storage cannot be used.
     """
-    study = open_study(search, study_name, storage)
-    console = Console(stderr=True)
-
-    def end(trial: optuna.Trial, outcome: Outcome) -> None:
-        record = end_trial(study, trial, outcome)
-        on_trial(record, outcome)
-        console.print(_line(study, record, search), soft_wrap=True, highlight=False, markup=False)
-
-    workers = [start_worker(search.tune.processes) for _ in range(search.tune.processes)]
-    try:
-        _run(study, search, workers, end)
-    finally:
-        for worker in workers:
-            worker.shutdown(kill_workers=True)
-    return best_parameters(study, search.score)
+    _refuse_lonely(search.tune, storage)
+    with open_storage(storage) as database:
+        queue = TrialQueue(open_study(search, study_name, database), database)
+        with queue.beating(), WorkerPool(search.tune) as pool:
+            _run(queue, search, pool, on_trial)
+        return best_parameters(queue.study, search.score)
 
 
-def _run(
-    study: optuna.Study, search: Search, workers: list[Worker], end: Callable[[optuna.Trial, Outcome], None]
-) -> None:
-    """Trains the trials that are left; a worker that died is replaced in `workers`."""
+def _run(queue: TrialQueue, search: Search, pool: WorkerPool, on_trial: TrialLog) -> None:
+    """Trains the trials that are left, and waits for those of other hosts while it may begin another."""
     tune = search.tune
     deadline = time.monotonic() + (tune.timeout_seconds or float("inf"))
-    idle = list(range(len(workers)))
-    running: dict[Future[Outcome], tuple[optuna.Trial, int]] = {}
+    running: dict[Future[Outcome], optuna.Trial] = {}
     while True:
-        while idle and len(ended_trials(study)) + len(running) < tune.trials and time.monotonic() < deadline:
-            trial, place = study.ask(), idle.pop()
+        while pool.has_room and time.monotonic() < deadline and (trial := queue.next(tune.trials)):
             values = suggest(trial, tune.space, search.settings)
-            running[_submit(workers, place, search, trial, values)] = trial, place
-        if not running:
+            running[pool.submit(train_trial, search, trial, values)] = trial
+        if running:
+            for future in pool.wait(SECONDS_BETWEEN_LOOKS):
+                _end(queue, search, running.pop(future), future, on_trial)
+        elif time.monotonic() < deadline and queue.has_others():
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        else:
             return
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            trial, place = running.pop(future)
-            idle.append(place)
-            try:
-                end(trial, future.result())
-            except BrokenExecutor:
-                repeat_trial(study, trial.number)
-                workers[place] = start_worker(len(workers))
 
 
-def _submit(
-    workers: list[Worker], place: int, search: Search, trial: optuna.Trial, values: Values
-) -> Future[Outcome]:
+def _end(
+    queue: TrialQueue, search: Search, trial: optuna.Trial, future: Future[Outcome], on_trial: TrialLog
+) -> None:
     try:
-        return workers[place].submit(train_trial, search, trial, values)
-    except BrokenExecutor:  # it died while it was idle
-        workers[place] = start_worker(len(workers))
-        return workers[place].submit(train_trial, search, trial, values)
+        outcome = future.result()
+    except BrokenExecutor:
+        queue.repeat(trial)
+        return
+    except optuna.exceptions.UpdateFinishedTrialError:  # it was given to another host, see queue.end
+        queue.mine.discard(trial.number)
+        return
+    record = queue.end(trial, outcome)
+    if record is not None:
+        on_trial(record, outcome)
+        line = _line(queue.study, record, search)
+        Console(stderr=True).print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _refuse_lonely(tune: TuneConfig, storage: str) -> None:
+    if tune.engine == "ray" and not is_shared(storage):
+        raise ConfigError(
+            "config.tune.engine is ray, but trials on other hosts cannot report to a file of SQLite: allowed"
+            f" is a PostgreSQL database; {WHERE}"
+        )
 
 
 def _line(study: optuna.Study, record: TrialRecord, search: Search) -> str:

@@ -1,30 +1,40 @@
-"""A search as a study of Optuna in SQLite: how it is opened, how its trials end, what it found."""
+"""A search as a study of Optuna: how it is opened, how its trials end, what it found."""
 
 from __future__ import annotations
 
 import optuna
+from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.trial import FrozenTrial, TrialState
 
 from vision.errors import ConfigError
 from vision.search_space import Values, fits, own_values
 from vision.training_config import TuneConfig
 from vision.tuning_parameters import BestParameters, SearchRecord, TrialRecord
+from vision.tuning_storage import alone, as_meant, is_shared
 from vision.tuning_trial import Outcome, Search
+from vision.tuning_workers import MOST_ATTEMPTS
 
-# Several workers report at the same time, and SQLite lets one of them write.
-SECONDS_TO_WAIT = 60
 WARM_STARTS = 3
-# A trial whose process died is tried again, but it may be the one that takes all the memory.
-MOST_ATTEMPTS = 3
-ATTEMPT, FAILURE = "attempt", "failure"  # attributes of a trial
+FAILURE = "failure"  # attribute of a trial
+OPENED = "opened"  # attribute of a study: how often
 FAILURES_SHOWN = 3
 
 
-def open_study(search: Search, name: str, storage: str) -> optuna.Study:
-    """The study of that name, made where there is none; trials that were killed wait to be tried again."""
-    database = optuna.storages.RDBStorage(
-        storage, engine_kwargs={"connect_args": {"timeout": SECONDS_TO_WAIT}}
-    )
+def open_study(search: Search, name: str, database: RDBStorage) -> optuna.Study:
+    """The study of that name, made where there is none.
+
+    In SQLite, where one search runs at a time, trials that run were killed, and wait to be tried again; in a
+    database that is shared they may be those of another host.
+    """
+    with alone(database.url, name):
+        study = _load(search, name, database)
+        if not is_shared(database.url):
+            for trial in study.get_trials(states=(TrialState.RUNNING,)):
+                repeat_trial(study, database, trial.number)
+    return study
+
+
+def _load(search: Search, name: str, database: RDBStorage) -> optuna.Study:
     study = optuna.create_study(
         study_name=name,
         storage=database,
@@ -32,23 +42,24 @@ def open_study(search: Search, name: str, storage: str) -> optuna.Study:
         load_if_exists=True,
         pruner=_pruner(search.tune.pruner, search.epochs),
     )
-    # With one seed for all, a search that goes on would draw the same values again.
-    study.sampler = optuna.samplers.TPESampler(seed=search.plan.seed + len(study.trials))
+    # With one seed for all, other hosts and a search that goes on would draw the same values again.
+    opened = study.user_attrs.get(OPENED, 0)
+    study.set_user_attr(OPENED, opened + 1)
+    study.sampler = optuna.samplers.TPESampler(seed=search.plan.seed + opened + len(study.trials))
     if not study.trials:
         # The user's own values are the first trial: the search can only improve on them.
         study.enqueue_trial(own_values(search.tune.space, search.settings))
         for values in _earlier_best(name, database, search.tune) if search.tune.warm_start else ():
             study.enqueue_trial(dict(values), skip_if_exists=True)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):
-        repeat_trial(study, trial.number)
     return study
 
 
-def repeat_trial(study: optuna.Study, number: int) -> None:
-    """Ends a trial whose process died and puts its values into the queue, MOST_ATTEMPTS times."""
+def repeat_trial(study: optuna.Study, database: RDBStorage, number: int) -> None:
+    """Ends a trial whose process died as the storage does with one of a dead host: it may wait once more."""
     trial = study.tell(number, state=TrialState.FAIL)
-    if _attempt(trial) < MOST_ATTEMPTS:
-        study.enqueue_trial(trial.params, user_attrs={ATTEMPT: _attempt(trial) + 1})
+    give_back = database.get_heartbeat_stale_trial_callback()
+    assert give_back is not None  # open_storage has set it
+    give_back(study, trial)
 
 
 def end_trial(study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> TrialRecord:
@@ -118,7 +129,8 @@ def _model_of(study_name: str) -> str:
 
 
 def _attempt(trial: FrozenTrial) -> int:
-    return int(trial.user_attrs.get(ATTEMPT, 1))
+    with as_meant():
+        return len(RetryHeartbeatStaleTrialCallback.retry_history(trial)) + 1
 
 
 def _record(trial: FrozenTrial) -> TrialRecord:

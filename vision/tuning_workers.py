@@ -1,4 +1,4 @@
-"""Where trials are trained: in this process one at a time, or in worker processes at the same time.
+"""Where trials and folds are trained: in this process one at a time, in worker processes, or on Ray.
 
 Threads gain nothing, because Python's lock is held between TensorFlow's operations.
 """
@@ -12,7 +12,12 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from vision.workers_config import WorkersConfig
+
 Result = TypeVar("Result")
+
+# What was trained when a process died is trained again, but it may be what takes all the memory.
+MOST_ATTEMPTS = 3
 
 # Read when a library is imported; without them each worker would start a thread for every core.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
@@ -25,6 +30,15 @@ class Worker(Protocol):
     def submit(self, function: Callable[..., Result], /, *arguments: Any) -> Future[Result]: ...
 
     def shutdown(self, *, kill_workers: bool) -> None: ...
+
+
+def open_worker(config: WorkersConfig) -> Worker:
+    """One of the workers that `config` asks for."""
+    if config.engine == "ray":
+        from vision.ray_workers import RayWorker
+
+        return RayWorker(cpus=config.worker_cpus, gpus=config.worker_gpus)
+    return start_worker(config.processes)
 
 
 def start_worker(count: int) -> Worker:

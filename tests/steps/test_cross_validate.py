@@ -36,9 +36,10 @@ PROBABILITIES = np.eye(2, dtype=np.float32)[np.append(LABELS[:19], 0)] * 0.8 + 0
 PATHS = tuple(f"{number}.png" for number in range(20))
 
 
-def train_folds(prepared, manifest, plan, *, folds, checkpoint, on_fold):
+def train_folds(prepared, manifest, plan, *, folds, checkpoint, workers, on_fold):
     """In the place of the trainings: answers that are known."""
     assert (plan.train.learning_rate, folds, checkpoint.parts[-2:]) == (0.5, 2, ("roses", "cross_validation"))
+    assert workers == CrossValidateConfig(folds=2)
     for fold in (1, 2):
         history = {"loss": (1.0, 0.5 * fold)}
         record = TrainingRecord(

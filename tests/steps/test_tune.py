@@ -16,6 +16,7 @@ from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.training_config import TrainConfig, TuneConfig
 from vision.tuning_parameters import BestParameters
+from vision.tuning_storage import VARIABLE
 from vision.tuning_trial import Outcome
 
 OUTCOMES = {
@@ -75,6 +76,12 @@ def test_search_that_is_given_more_trials_goes_on(workspace):
     assert search(trials=3, processes=1, timeout_seconds=60).trials == 3
     names = sorted(run.info.run_name for run in runs_of(workspace))
     assert names == ["trial 0", "trial 1", "trial 2", "tune", "tune"]
+
+
+def test_search_is_kept_where_the_environment_says(workspace, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, f"sqlite:///{tmp_path}/elsewhere.db")
+    assert search(trials=1).trials == 1
+    assert (tmp_path / "elsewhere.db").exists() and not (tmp_path / "optuna.db").exists()
 
 
 def test_no_trials_are_no_search(tmp_path, monkeypatch):

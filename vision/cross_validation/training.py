@@ -27,6 +27,8 @@ from vision.prepared import PreparedImages
 from vision.training.checkpoint import fingerprint_of
 from vision.training.record import TrainingRecord
 from vision.training.train import TrainingPlan, train_classifier
+from vision.worker_pool import run_all
+from vision.workers_config import WorkersConfig
 
 logger = logging.getLogger("sightline.training")
 
@@ -47,20 +49,21 @@ def train_folds(
     *,
     folds: int,
     checkpoint: Path | None = None,
+    workers: WorkersConfig = WorkersConfig(),  # noqa: B008 - frozen
     on_fold: Callable[[FoldResult, dict[str, float]], None] = lambda result, scores: None,
 ) -> OutOfFold:
     """Out-of-fold answers for all training and validation images, with a temperature as `calibrate` fits it.
 
     Each training starts afresh, from the plan's own seed and backbone. `checkpoint` is a folder: the same
-    call goes on from what it holds, and trains no finished fold again. `on_fold` hears of every fold and its
-    scores. DataError where a class has too few images.
+    call goes on from what it holds, and trains no finished fold again. `workers` says how many folds are
+    trained at the same time, and where. `on_fold` hears of every fold and its scores, as they end. DataError
+    where a class has too few images, SightlineError where a worker dies again and again.
     """
     division = assign_folds(prepared, manifest, folds=folds, seed=plan.seed)
     trainings = _Trainings(prepared, plan, division, folds, checkpoint)
     probabilities = np.zeros((len(division.paths), len(prepared.class_names)), np.float32)
-    for fold in range(1, folds + 1):
-        held_out = division.number == fold
-        result = trainings.run(fold)
+    for result in run_all(trainings.run, range(1, folds + 1), workers):
+        held_out = division.number == result.fold
         probabilities[held_out] = result.probabilities
         on_fold(result, measure_all(division.labels[held_out], result.probabilities))
     return OutOfFold(division.paths, division.labels, division.number, probabilities, prepared.class_names)

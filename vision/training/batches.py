@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vision.image_array import ImageArray
 from vision.training.devices import devices_sharing, shareable
+from vision.training.several_workers import ALONE, Worker
 
 # ({"images": (B, H, W, 3) uint8, "targets": (B, K) float32},): Keras wants a tuple, of inputs alone here.
 TrainerBatch = tuple[dict[str, NDArray[Any]]]
@@ -57,20 +58,30 @@ class OrderedBatches(keras.utils.PyDataset):
     """The same for validation: every image once, in the order of the array; the last batch may be smaller.
 
     Where several devices share a batch, the first images come again at the end until all have as many.
+    Of several workers each has a part of the images, which need not be equal: they add up their metrics.
     """
 
-    def __init__(self, images: ImageArray, targets: NDArray[np.float32], *, batch_size: int) -> None:
+    def __init__(
+        self,
+        images: ImageArray,
+        targets: NDArray[np.float32],
+        *,
+        batch_size: int,
+        worker: Worker = ALONE,
+    ) -> None:
         super().__init__()
         self._images = images
         self._targets = targets
         self._batch_size = shareable(batch_size)
+        self._rows = worker.part_of(len(images))
         devices = devices_sharing()
-        self._count = -(-len(images) // devices) * devices
+        self._count = -(-len(self._rows) // devices) * devices
 
     def __len__(self) -> int:
         return -(-self._count // self._batch_size)
 
     def __getitem__(self, index: int) -> TrainerBatch:
         start = index * self._batch_size
-        rows = np.arange(start, min(start + self._batch_size, self._count)) % len(self._images)
+        places = np.arange(start, min(start + self._batch_size, self._count))
+        rows = self._rows[places % len(self._rows)]
         return ({"images": self._images[rows], "targets": self._targets[rows]},)

@@ -26,6 +26,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from vision.image_array import ImageArray, chunks
+from vision.training.several_workers import this_worker
 
 logger = logging.getLogger("sightline.training")
 
@@ -74,7 +75,7 @@ class Checkpoint(keras.callbacks.Callback):
 
     The last of the callbacks, so that it sees what the `others` have done and undoes what they forget as
     they begin. A callback with a state names its attributes (numbers, texts, arrays; lists and dicts of
-    them) in `remembered`.
+    them) in `remembered`. Of several workers, which have the same state, all read and the first writes.
     """
 
     def __init__(
@@ -103,6 +104,8 @@ class Checkpoint(keras.callbacks.Callback):
                 setattr(callback, name, value)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if not this_worker().is_first:
+            return
         ended = self.model.stop_training or epoch + 1 == self.params["epochs"]
         started = time.monotonic()
         if ended or started >= self._due:

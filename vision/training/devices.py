@@ -1,7 +1,7 @@
 """The devices that train: one, or all of this machine, each with its share of every batch.
 
-The only file of the training that speaks to TensorFlow: Keras 3.15 has data parallelism of its own for JAX
-alone. CUDA_VISIBLE_DEVICES chooses among the GPUs.
+The only file of the training that speaks to TensorFlow, beside several_workers_exchange.py: Keras 3.15 has
+data parallelism of its own for JAX alone. CUDA_VISIBLE_DEVICES chooses among the GPUs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vision.errors import ConfigError
 from vision.image_array import Pixels
+from vision.training.several_workers import this_worker
 
 # Both take nearly all of a GPU's memory at their start, which leaves nothing to a service beside them.
 TAKE_MEMORY_AS_NEEDED = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
@@ -37,7 +38,7 @@ def data_parallel() -> Iterator[None]:
     for name, value in TAKE_MEMORY_AS_NEEDED.items():
         os.environ.setdefault(name, value)  # read when the first GPU is asked for
     devices = tuple(keras.distribution.list_devices())
-    if len(devices) == 1:
+    if len(devices) == 1 or this_worker().count > 1:  # a worker has one, and sees those of the others
         yield
     elif _on_tensorflow():
         with _mirrored(devices).scope():
@@ -58,8 +59,11 @@ def devices_sharing() -> int:
 
 
 def shareable(batch_size: int) -> int:
-    """The largest batch, up to `batch_size`, of which each device gets as many images; one each at least."""
-    devices = devices_sharing()
+    """The largest batch, up to `batch_size`, of which each device gets as many images; one each at least.
+
+    Of several workers: each device of each.
+    """
+    devices = devices_sharing() * this_worker().count
     return max(batch_size // devices, 1) * devices
 
 

@@ -26,12 +26,17 @@ from vision.training.memory import with_smaller_batches
 from vision.training.objective import Targets, build_objective, training_targets
 from vision.training.progress import ProgressBar, Stopwatch
 from vision.training.schedule import build_optimizer, rate_callbacks
+from vision.training.several_workers import ALONE, Worker, this_worker
+from vision.training.several_workers_callback import InStep, refuse_uneven
 from vision.training.stages import Stages
 from vision.training.teacher import Teacher
 from vision.training.trainer import Trainer
 from vision.training_config import TrainConfig
 
 EVALUATION_BATCH = 256
+
+# Where a training runs; the weights at the end follow from it as little as from the speed of the machine.
+PLACES = {"workers", "worker_cpus", "worker_gpus"}
 
 EpochLog = Callable[[int, dict[str, float]], None]
 
@@ -79,10 +84,11 @@ def fit_model(
     training starts again with smaller batches; OutOfMemory where one image does not fit.
     """
     job = _Job(model, train, validation, policy, seed, on_epoch, callbacks, rates, teacher)
-    fingerprint = job.fingerprint(config) if checkpoint else ""
+    fingerprint = job.fingerprint(config) if checkpoint or this_worker().count > 1 else ""
     state = read_state(checkpoint, fingerprint) if checkpoint else None
     sizes = {"batch_size": shareable(min(config.batch_size, len(train.images)))}
     if state is not None:
+        refuse_uneven(state.batch_size, shareable(state.batch_size))
         sizes = {"batch_size": state.batch_size, "accumulate": state.accumulate}
         _repeat(on_epoch, state.history)
     config = config.model_copy(update=sizes)
@@ -124,10 +130,13 @@ class _Job:
         if checkpoint is not None:
             sizes = (config.batch_size, config.accumulate)
             parts.append(Checkpoint(checkpoint, fingerprint, others=tuple(parts), sizes=sizes, state=state))
+        first_epoch, worker = state.next_epoch if state else 0, this_worker()
+        if worker.count > 1:
+            parts.append(InStep(self.model, worker, fingerprint=fingerprint, next_epoch=first_epoch))
         trainer.fit(
             batches,
-            validation_data=self._ordered(self.validation),
-            initial_epoch=state.next_epoch if state else 0,
+            validation_data=self._ordered(self.validation, worker),
+            initial_epoch=first_epoch,
             epochs=config.epochs,
             shuffle=False,  # Keras would order the batches by Python's own generator, which nobody saves
             verbose=0,
@@ -169,8 +178,8 @@ class _Job:
             *self.callbacks,
         ]
 
-    def _ordered(self, split: LabelledImages) -> OrderedBatches:
-        return OrderedBatches(split.images, self._targets(split), batch_size=EVALUATION_BATCH)
+    def _ordered(self, split: LabelledImages, worker: Worker = ALONE) -> OrderedBatches:
+        return OrderedBatches(split.images, self._targets(split), batch_size=EVALUATION_BATCH, worker=worker)
 
     def _targets(self, split: LabelledImages) -> Targets:
         return training_targets(split.labels, self.model.output_shape[-1])
@@ -178,7 +187,7 @@ class _Job:
     def fingerprint(self, config: TrainConfig) -> str:
         """Of all that the weights at the end follow from. Names of layers change from process to process."""
         settings = {
-            "config": config.model_dump(mode="json"),
+            "config": config.model_dump(mode="json", exclude=PLACES),
             "policy": self.policy.model_dump(mode="json"),
             "seed": self.seed,
             "precision": self.model.dtype_policy.name,

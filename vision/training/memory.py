@@ -6,6 +6,7 @@ import logging
 
 from vision.errors import OutOfMemory
 from vision.training.devices import devices_sharing, shareable
+from vision.training.several_workers import this_worker
 from vision.training_config import TrainConfig
 
 logger = logging.getLogger("sightline.training")
@@ -33,10 +34,17 @@ def is_out_of_memory(error: BaseException) -> bool:
 def with_smaller_batches(config: TrainConfig, error: Exception) -> TrainConfig:
     """`config` with half the batch and twice the batches a step, so that a step sees as many images.
 
-    Raises `error` where it is about something else, and OutOfMemory where the batch is one image.
+    Raises `error` where it is about something else, and OutOfMemory where the batch is one image. So it does
+    on one of several workers, because the others would go on with the batches that they have.
     """
     if not is_out_of_memory(error):
         raise error
+    if this_worker().count > 1:
+        raise OutOfMemory(
+            f"the memory of one of {this_worker().count} workers does not hold its share of a batch of"
+            f" {config.batch_size} images; set config.train.batch_size lower and accumulate higher, or"
+            " config.train.workers higher"
+        ) from error
     if config.batch_size == devices_sharing():
         raise OutOfMemory(
             "the device's memory does not hold a training step of one image; choose a smaller network"

@@ -11,6 +11,7 @@ import keras
 
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
+from vision.errors import ConfigError
 from vision.model_config import ModelConfig
 from vision.model_facts import flops
 from vision.prepared import LabelledImages, PreparedImages
@@ -25,6 +26,7 @@ from vision.training.fit import EpochLog, TrainingResult, fit_model
 from vision.training.network import as_float32, build_network
 from vision.training.objective import score_name
 from vision.training.record import TrainingRecord
+from vision.training.several_workers import this_worker
 from vision.training_config import EnsembleConfig, TrainConfig
 
 
@@ -58,7 +60,15 @@ def train_classifier(
     on_epoch: EpochLog = lambda epoch, metrics: None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[ImageClassifier, TrainingRecord]:
-    """A classifier, uncalibrated, and how its training went; it goes on from `checkpoint`, a folder."""
+    """A classifier, uncalibrated, and how its training went; it goes on from `checkpoint`, a folder.
+
+    On several workers `callbacks` cannot be had: ConfigError.
+    """
+    if plan.train.workers > 1 and this_worker().count == 1:
+        from vision.training.several_workers_ray import train_on_workers  # imports Ray's Python
+
+        _refuse_callbacks(callbacks, plan.train)
+        return train_on_workers(prepared, plan, checkpoint=checkpoint, on_epoch=on_epoch)
     train, validation = prepared.labelled("train"), prepared.labelled("validation")
     members = plan.ensemble
     if members.method == "snapshots":
@@ -119,6 +129,15 @@ def train_network(
             checkpoint=checkpoint, callbacks=callbacks,
         )  # fmt: skip
     return replace(result, model=as_float32(network, plan.model, image_shape, num_classes))
+
+
+def _refuse_callbacks(callbacks: Sequence[keras.callbacks.Callback], config: TrainConfig) -> None:
+    if callbacks:
+        names = ", ".join(type(callback).__name__ for callback in callbacks)
+        raise ConfigError(
+            f"train.workers is {config.workers}, but {names} can watch a training of one worker alone: set"
+            " config.train.workers to 1, or config.track.tensorboard to false (MLflow has the same curves)"
+        )
 
 
 def _record(

@@ -10,6 +10,7 @@ from keras import KerasTensor, ops
 from vision.augmentation import augmentation_layers, is_mixing
 from vision.augmentation_policy import AugmentationPolicy
 from vision.training.objective import Objective
+from vision.training.several_workers import share_batch_norm, share_gradients, this_worker
 from vision.training.stages import Stage
 from vision.training.teacher import SOFT_WEIGHT, Teacher, soft_loss
 
@@ -42,13 +43,21 @@ class Trainer(keras.Model):
         self._class_weights = objective.class_weights
         self._teacher = teacher
         self._stage = Stage()
+        self._worker = this_worker()
         self.built = True  # `model` is, and augmentation has no weights
         if any(layer.compute_dtype == "float16" for layer in model._flatten_layers()):
             # Keras would add it for a Trainer of mixed precision, which would round pixels and targets too.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        if self._worker.count > 1:
+            share_gradients(optimizer, self._worker)
+            share_batch_norm(model, self._worker)
         # "auto" compiles by XLA on JAX and on TensorFlow's GPUs, where all layers can be; on TensorFlow's CPU
         # it would train slower (235 against 297 images a second).
-        self.compile(optimizer=optimizer, loss=objective.loss, metrics=[objective.score], jit_compile="auto")
+        # Exchanges with other workers are left out of XLA.
+        compiles = "auto" if self._worker.count == 1 else False
+        self.compile(
+            optimizer=optimizer, loss=objective.loss, metrics=[objective.score], jit_compile=compiles
+        )
 
     def enter(self, stage: Stage) -> None:
         """The batches from now on are of this stage."""
@@ -64,6 +73,7 @@ class Trainer(keras.Model):
             for layer in self._augmentation:
                 if self._stage.mixes or not is_mixing(layer):
                     augmented = layer(augmented, training=True)
+            augmented = {name: self._worker.own(values) for name, values in augmented.items()}
         logits = self._classifier(augmented["images"], training=training)
         outputs = {"logits": logits, "targets": augmented["labels"]}
         if training and self._teacher is not None:
@@ -92,6 +102,13 @@ class Trainer(keras.Model):
         metrics: dict[str, Any] = super().compute_metrics(
             x, y_pred["targets"], y_pred["logits"], sample_weight
         )
+        return metrics
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """At the end of an epoch over the images of all workers, within a step over this one's."""
+        if self._worker.exchange is not None:
+            self._worker.exchange.add_up(self.metrics_variables)
+        metrics: dict[str, Any] = super().get_metrics_result()
         return metrics
 
     def _resized(self, images: Any) -> Any:
