@@ -25,6 +25,7 @@ from benchmarks import (
     replicas,
     robustness,
     rollback,
+    scale,
     service,
     serving,
     throughput,
@@ -59,6 +60,7 @@ BENCHMARKS = {
     "serving": serving.main,
     "replicas": replicas.main,
     "batch": batch.main,
+    "scale": scale.main,
     "go": go_service.main,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 HTTP = """# HTTP API
@@ -130,3 +130,11 @@ def _default(described: Mapping[str, Any]) -> str:
 
 def _meaning(described: Mapping[str, Any]) -> str:
     return " ".join(described.get("description", "").split()).replace("|", "\\|")
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    "api/command.md": command_page,
+    "api/configuration.md": configuration_page,
+    "api/http.md": http_page,
+    "api/settings.md": settings_page,
+}

@@ -12,16 +12,10 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # mkdocs imports this file by its path
 
-from infra.site.generated import command_page, configuration_page, http_page, settings_page  # noqa: E402
+from infra.site.generated import GENERATED  # noqa: E402
 from infra.site.links import rewrite_links  # noqa: E402
 
 ELSEWHERE = {"index.md": ROOT / "README.md", "benchmarks.md": ROOT / "BENCHMARKS.md"}
-GENERATED = {
-    "api/command.md": command_page,
-    "api/configuration.md": configuration_page,
-    "api/http.md": http_page,
-    "api/settings.md": settings_page,
-}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
