@@ -72,6 +72,8 @@ def _verdict(part: str, run: Callable[[], Verdict]) -> Verdict:
         return run()
     except SightlineError as error:
         return Verdict(part, "no answer", (str(error),))
+    except (ValueError, KeyError) as error:  # JSON that is broken, or lacks what it is asked for
+        return Verdict(part, "no answer", (f"what the tool wrote cannot be read: {error!r}",))
 
 
 def _kept(path: Path, text: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vision.bundle import open_bundle
+from vision.bundle import DESCRIPTION, open_bundle
 from vision.errors import BundleError
 
 if TYPE_CHECKING:
@@ -54,11 +54,14 @@ class ServingExport:
 def check_export(export: Path) -> ServingExport:
     """What lies in the folder that `sightline export --format saved_model` made.
 
-    BundleError for an altered file, before any is parsed; where there is not exactly one version; where a
-    file, a signature or a warm-up request is not what TensorFlow Serving takes.
+    BundleError for a file that was altered or has no hash, before any is parsed; where there is not exactly
+    one version; where a file, a signature or a warm-up request is not what TensorFlow Serving takes.
     """
-    open_bundle(export)
+    listed = open_bundle(export)["files"]
     folder = _only_version(export)
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and str(path.relative_to(export)) not in listed:
+            raise BundleError(f"{path} is not listed in {DESCRIPTION}: remove it, or export again")
     for file in (SAVED_MODEL, VARIABLES, WARM_UP):
         if not (folder / file).is_file():
             raise BundleError(f"no {file} in {folder}: export again, with --format saved_model")

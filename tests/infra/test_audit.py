@@ -15,6 +15,7 @@ from infra.audit.go_modules import judge_modules
 from infra.audit.known import AllowedVulnerability, Rules
 from infra.audit.policy import read_policy
 from infra.audit.requirements import read_lock
+from infra.audit.sbom import PART as SBOM
 from infra.audit.sbom import judge_sbom, write_sbom
 from infra.audit.tools import run_program
 from infra.audit.verdict import Verdict
@@ -166,6 +167,20 @@ def test_the_audit_goes_on_after_a_tool_without_an_answer_and_fails(
         "licences.json",
         "licences.md",
     }
+
+
+@pytest.mark.parametrize("text", ['{"components": [{"name": "numpy"}]}', '{"components": ['])
+def test_the_audit_goes_on_after_an_answer_that_cannot_be_read_and_fails(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no go
+    monkeypatch.setattr(command, "ask_pip_audit", lambda *_: '{"dependencies": []}')
+    monkeypatch.setattr(command, "write_sbom", lambda *_: text)
+    monkeypatch.setattr(command, "list_licences", lambda *_: "[]")
+    bill, *others = command.audit(tmp_path)
+    assert bill.part == SBOM and bill.summary == "no answer" and not bill.passed
+    assert bill.problems[0].startswith("what the tool wrote cannot be read: ")
+    assert len(others) == 3 and "no answer" not in {verdict.summary for verdict in others}
 
 
 @pytest.mark.slow

@@ -18,7 +18,16 @@ import pytest
 from serving.answers import describe, named_classes
 from serving.client import Sightline
 from serving.schemas.answers import Classification, ErrorAnswer
-from tests.infra.go_back_end import NAMES, TOLERANCE, Running, built_program, make_export, opened, serving
+from tests.infra.go_back_end import (
+    NAMES,
+    TOLERANCE,
+    WAIT_SECONDS,
+    Running,
+    built_program,
+    make_export,
+    opened,
+    serving,
+)
 from vision.classifier import ImageClassifier
 from vision.golden import hostile_images
 
@@ -113,9 +122,10 @@ def test_go_is_asked_by_our_client(service) -> None:
 def test_go_follows_new_versions_and_keeps_the_old_where_one_is_damaged(program, export, tmp_path) -> None:
     shutil.copytree(export, tmp_path / "1")
     with serving(program, tmp_path) as running:
-        damaged = shutil.copytree(export, tmp_path / "2")
+        damaged = shutil.copytree(export, tmp_path / "damaged")
         (damaged / "1" / "saved_model.pb").write_bytes(b"altered")
-        time.sleep(0.5)
+        damaged.rename(tmp_path / "2")
+        running.wait(lambda: "sightline_load_failures_total{" in running.client.get("/metrics").text)
         kept = running.classify(hostile_images()["noise.png"]).json()["version"]
         shutil.copytree(export, tmp_path / "coming")
         (tmp_path / "coming").rename(tmp_path / "3")
@@ -132,7 +142,7 @@ def test_go_loses_no_request_while_versions_change(program, export, tmp_path) ->
         data, versions = hostile_images()["noise.png"], set()
         shutil.copytree(export, tmp_path / "coming")
         (tmp_path / "coming").rename(tmp_path / "2")
-        until = time.monotonic() + 20
+        until = time.monotonic() + WAIT_SECONDS
         while 2 not in versions and time.monotonic() < until:
             answer = running.classify(data)
             assert answer.status_code == 200

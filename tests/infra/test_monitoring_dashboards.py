@@ -92,4 +92,6 @@ def test_provisioning_finds_the_dashboards() -> None:
     (provider,) = yaml.safe_load((folder / "dashboards" / "sightline.yaml").read_text())["providers"]
     (source,) = yaml.safe_load((folder / "datasources" / "prometheus.yaml").read_text())["datasources"]
     assert (provider["type"], source["type"]) == ("file", "prometheus")
+    assert provider["options"]["path"] == "$SIGHTLINE_DASHBOARDS"
+    assert source["url"] == "$PROMETHEUS_URL"
     assert DASHBOARDS

@@ -81,6 +81,12 @@ def test_an_altered_export_is_not_parsed(export: Path) -> None:
         check_export(export)
 
 
+def test_a_file_without_a_hash_is_refused(export: Path) -> None:
+    (export / "1" / "assets" / "beside").write_bytes(b"")
+    with pytest.raises(BundleError, match=r"beside is not listed in bundle\.json"):
+        check_export(export)
+
+
 @pytest.mark.parametrize("file", [SAVED_MODEL, "variables/variables.index", WARM_UP])
 def test_each_file_of_the_layout_is_missed(export: Path, file: str) -> None:
     (export / "1" / file).unlink()

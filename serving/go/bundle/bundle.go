@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,8 +72,10 @@ func Open(folder string) (*Bundle, error) {
 	if err := opened.checkFiles(); err != nil {
 		return nil, err
 	}
-	opened.Model, err = newestGraph(opened.Files)
-	return opened, err
+	if opened.Model, err = newestGraph(opened.Files); err != nil {
+		return nil, err
+	}
+	return opened, opened.checkListed()
 }
 
 // Digest is the hex sha256 of a bundle's description, which changes when any of its files does.
@@ -125,6 +128,20 @@ func (b *Bundle) checkFiles() error {
 	return nil
 }
 
+// checkListed refuses what lies beside the graph without a hash: TensorFlow would read it too.
+func (b *Bundle) checkListed() error {
+	return filepath.WalkDir(filepath.Join(b.Folder, b.Model), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		name, err := filepath.Rel(b.Folder, path)
+		if _, isListed := b.Files[filepath.ToSlash(name)]; err == nil && !isListed {
+			err = fmt.Errorf("%s is not listed in %s of %s: remove it, or export the model again", name, DescriptionFile, b.Folder)
+		}
+		return err
+	})
+}
+
 // hashFile also returns the file's size in bytes.
 func hashFile(path string) (string, int64, error) {
 	file, err := os.Open(path)
@@ -142,7 +159,8 @@ func newestGraph(files map[string]string) (string, error) {
 	var numbers []int
 	for name := range files {
 		folder, file, _ := strings.Cut(name, "/")
-		if number, err := strconv.Atoi(folder); err == nil && file == graphFile {
+		// 01 and +1 are not the folder 1, which would be opened unhashed.
+		if number, err := strconv.Atoi(folder); err == nil && strconv.Itoa(number) == folder && file == graphFile {
 			numbers = append(numbers, number)
 		}
 	}

@@ -52,6 +52,25 @@ func TestOpenServesTheGreatestGraph(t *testing.T) {
 	}
 }
 
+func TestOpenRefusesWhatTensorFlowWouldReadUnhashed(t *testing.T) {
+	folder := bundletest.Export(t, t.TempDir(), nil)
+	bundletest.Write(t, filepath.Join(folder, "1", "variables", "variables.index"), "beside")
+	if _, err := bundle.Open(folder); err == nil || !strings.Contains(err.Error(), "1/variables/variables.index is not listed") {
+		t.Errorf("received %v", err)
+	}
+	folder = bundletest.Export(t, t.TempDir(), nil)
+	opened, err := bundle.Open(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := opened.Files["1/saved_model.pb"] // of 01, whose number is that of the folder 1
+	bundletest.Write(t, filepath.Join(folder, "01", "saved_model.pb"), bundletest.Graph)
+	bundletest.Export(t, folder, map[string]any{"files": map[string]string{"01/saved_model.pb": hash}})
+	if _, err := bundle.Open(folder); err == nil || !strings.Contains(err.Error(), "lists no NUMBER/") {
+		t.Errorf("received %v", err)
+	}
+}
+
 func current(t *testing.T, place bundle.Place) bundle.Version {
 	t.Helper()
 	version, err := place.Current()

@@ -91,11 +91,21 @@ func (n *Network) Run(file []byte) (logits, probabilities []float32, err error) 
 	if err != nil {
 		return nil, nil, n.explain(err, len(file))
 	}
-	logits, probabilities = answered[0].Value().([][]float32)[0], answered[1].Value().([][]float32)[0]
+	logits, probabilities = row(answered[0]), row(answered[1])
 	if classes := len(n.told.ClassNames); len(logits) != classes || len(probabilities) != classes {
-		return nil, nil, fmt.Errorf("the graph gives %d classes, bundle.json names %d", len(logits), classes)
+		return nil, nil, fmt.Errorf("the graph gives %d logits and %d probabilities, bundle.json names %d classes",
+			len(logits), len(probabilities), classes)
 	}
 	return logits, probabilities, nil
+}
+
+// row is the numbers of the one image, nil where the tensor holds none, or others than single precision.
+func row(tensor *tf.Tensor) []float32 {
+	rows, _ := tensor.Value().([][]float32)
+	if len(rows) == 0 {
+		return nil
+	}
+	return rows[0]
 }
 
 func (n *Network) explain(err error, size int) error {

@@ -71,7 +71,7 @@ func (f *Follower) look() {
 		return
 	}
 	if now := f.Served(); now != nil && now.Version == version && now.Digest == digest {
-		f.said = "" // what was wrong is mended: it is news if it comes again
+		f.failed, f.said = "", "" // what was wrong is mended: it is tried, and news, if it comes again
 		return
 	}
 	wanted := fmt.Sprint(version, digest)

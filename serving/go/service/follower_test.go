@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -71,6 +72,28 @@ func TestFollowerServesADamagedVersionOnceItIsMended(t *testing.T) {
 	w.follower.look()
 	if got := answered(t, w); got != "2 b false" {
 		t.Errorf("received %s", got)
+	}
+}
+
+func TestFollowerTriesAFailedVersionAtOnceWhereItComesBack(t *testing.T) {
+	w, folder := versions(t)
+	version, elsewhere := bundletest.Export(t, filepath.Join(folder, "2"), nil), filepath.Join(folder, "away")
+	bundletest.Write(t, filepath.Join(version, "1", "saved_model.pb"), "altered")
+	w.follower.look()
+	move(t, version, elsewhere)
+	w.follower.look() // back at the first
+	bundletest.Write(t, filepath.Join(elsewhere, "1", "saved_model.pb"), bundletest.Graph)
+	move(t, elsewhere, version) // of the same digest, which is that of bundle.json
+	w.follower.look()
+	if got := answered(t, w); got != "2 b false" {
+		t.Errorf("received %s", got)
+	}
+}
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -53,7 +53,7 @@ func NewMetrics() *Metrics {
 		confidence: histogram("confidence", "Probability of the likeliest class",
 			tenths, "model", "version"),
 		served: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "sightline_served_version",
-			Help: "The version that answers; 0: none"}, []string{"model", "arm"}),
+			Help: "The version that answers; absent until a first one is loaded"}, []string{"model", "arm"}),
 	}
 	m.registry.MustRegister(m.requests, m.predictions, m.abstained, m.cache, m.failures, m.latency, m.confidence,
 		m.served, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"sightline/settings"
@@ -47,32 +50,74 @@ func TestALateAnswerIsATimeout(t *testing.T) {
 
 func TestLargeBodiesShareBoundedMemory(t *testing.T) {
 	w := started(t, nil, nil)
-	if !w.intake.TryAcquire(largestBodies * w.settings.MaxBodyBytes) {
+	others := largestBodies*w.settings.MaxBodyBytes - 3
+	if !w.intake.TryAcquire(others) {
 		t.Fatal("it is held already")
 	}
-	if answer := w.post("/v1/classify", "image/png", aPNG(t, "")); answer.Code != 429 {
-		t.Error(answer.Code, answer.Body)
+	request := httptest.NewRequest(http.MethodPost, "/v1/classify", iotest.OneByteReader(bytes.NewReader(aPNG(t, ""))))
+	request.Header.Set("Content-Type", "image/png")
+	refused := w.send(request) // at its fourth byte
+	if refused.Code != 429 || refused.Header().Get("Retry-After") != "1" || errorCode(t, refused) != "overloaded" {
+		t.Error(refused.Code, refused.Header(), refused.Body)
 	}
-	w.intake.Release(largestBodies * w.settings.MaxBodyBytes)
+	w.intake.Release(others)
 	w.post("/v1/classify", "image/png", aPNG(t, ""))
 	if !w.intake.TryAcquire(largestBodies * w.settings.MaxBodyBytes) {
-		t.Error("an answered request holds memory")
+		t.Error("an answered or refused request holds memory")
 	}
+}
+
+func TestWhoAnnouncesABodyAndSendsNoneHoldsNoMemory(t *testing.T) {
+	w := started(t, nil, nil)
+	asked, end, codes := make(chan bool), make(chan bool), make(chan int)
+	for number := range largestBodies {
+		request := httptest.NewRequest(http.MethodPost, "/v1/classify", idle{asked, end})
+		request.Header.Set("Content-Type", "image/png")
+		if number%2 == 0 { // of the others the length is unknown
+			request.ContentLength = w.settings.MaxBodyBytes
+		}
+		go func() { codes <- w.send(request).Code }()
+		<-asked
+	}
+	if answer := w.post("/v1/classify", "image/png", aPNG(t, "")); answer.Code != 200 {
+		t.Error(answer.Code, answer.Body)
+	}
+	close(end)
+	for range largestBodies {
+		if code := <-codes; code != 400 { // no image
+			t.Error(code)
+		}
+	}
+}
+
+// idle is a body that says when it is read, and gives nothing until the end.
+type idle struct{ asked, end chan bool }
+
+func (b idle) Read([]byte) (int, error) {
+	b.asked <- true
+	<-b.end
+	return 0, io.EOF
 }
 
 func TestASlowBodyIsGivenUp(t *testing.T) {
 	w := started(t, nil, func(read *settings.Settings) { read.BodySeconds = 0.05 })
 	server := httptest.NewServer(w.Handler())
 	defer server.Close()
-	body, sender := io.Pipe()
-	defer sender.Close()
-	go func() { _, _ = sender.Write(bytes.Repeat([]byte("x"), 10)) }()
-	answer, err := http.Post(server.URL+"/v1/classify", "image/png", body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusRequestTimeout {
-		t.Error(answer.Status)
+	for request, want := range map[string]string{
+		"/v1/classify HTTP/1.1\r\nTransfer-Encoding: chunked": "408",
+		"/v1/classify HTTP/1.1\r\nContent-Length: 500":        "408",
+		"/v1/nothing HTTP/1.1\r\nContent-Length: 500":         "404", // refused unread
+	} {
+		client, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = client.SetDeadline(time.Now().Add(5 * time.Second))
+		_, _ = fmt.Fprintf(client, "POST %s\r\nHost: x\r\nContent-Type: image/png\r\n\r\n3\r\nabc\r\n", request)
+		answer, err := io.ReadAll(client) // until the service closes the connection
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%q: received %.40q, %v", request, answer, err)
+		}
+		_ = client.Close()
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"sightline/settings"
 )
 
 const (
@@ -85,6 +87,8 @@ func (s *Service) edge(next http.Handler) http.Handler {
 		if s.draining.Load() {
 			w.Header().Set("Connection", "close")
 		}
+		// Of a refused request too: net/http reads the rest of it before it sends the answer.
+		readUntil(w, begin.Add(settings.Duration(s.settings.BodySeconds)))
 		seen := &seenWriter{ResponseWriter: w}
 		defer func() {
 			if fault := recover(); fault != nil {

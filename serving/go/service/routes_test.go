@@ -80,6 +80,18 @@ func TestModelsTellWhatServes(t *testing.T) {
 	}
 }
 
+func TestMetricsSayThatTheServedVersionIsAbsentBeforeAFirstOne(t *testing.T) {
+	empty := newWorld(t, bundle.Place{Folder: t.TempDir()}, nil)
+	empty.follower.look()
+	if text := empty.get("/metrics").Body.String(); strings.Contains(text, "sightline_served_version") {
+		t.Error("it is there")
+	}
+	text := started(t, nil, nil).get("/metrics").Body.String()
+	if !strings.Contains(text, "# HELP sightline_served_version The version that answers; absent until a first one") {
+		t.Error("it is not said")
+	}
+}
+
 func TestMetricsCountByRouteClassAndCache(t *testing.T) {
 	w := started(t, nil, nil)
 	w.post("/v1/classify", "image/png", aPNG(t, ""))

@@ -78,11 +78,9 @@ func (s *Service) classify(w http.ResponseWriter, r *http.Request) error {
 	if err := s.workers.checkRoom(); err != nil {
 		return err
 	}
-	held, err := s.hold(r)
-	if err != nil {
-		return err
-	}
-	defer s.intake.Release(held)
+	counted := &countedBody{ReadCloser: r.Body, intake: s.intake}
+	defer counted.release()
+	r.Body = counted
 	body, err := readBody(w, r, s.settings.MaxBodyBytes, settings.Duration(s.settings.BodySeconds))
 	if err != nil {
 		return err
@@ -90,19 +88,6 @@ func (s *Service) classify(w http.ResponseWriter, r *http.Request) error {
 	take := func() ([]byte, error) { return takers[kind](parameters, body) }
 	useCache := !strings.Contains(strings.ToLower(r.Header.Get("Cache-Control")), "no-cache")
 	return s.answer(w, served, take, topK, useCache)
-}
-
-// hold reserves memory for the body; Failure 429 where others hold too much of it.
-func (s *Service) hold(r *http.Request) (int64, error) {
-	size := r.ContentLength
-	if size < 0 || size > s.settings.MaxBodyBytes {
-		size = s.settings.MaxBodyBytes
-	}
-	if s.intake.TryAcquire(size) {
-		return size, nil
-	}
-	return 0, &Failure{http.StatusTooManyRequests, "overloaded",
-		"too many large requests are being answered: try again in 1 s", 1}
 }
 
 // wantedTopK is how many classes the answer is to list.

@@ -12,6 +12,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
@@ -49,17 +51,42 @@ func contentKind(r *http.Request) (string, map[string]string, error) {
 		received, allowed)
 }
 
-// readBody reads at most maxBytes: Failure 413 beyond them, 408 when it takes longer than `within`.
+// countedBody takes room in the intake for what has arrived, not for what was announced: who sends nothing holds none.
+type countedBody struct {
+	io.ReadCloser
+	intake *semaphore.Weighted
+	held   int64
+}
+
+// Read gives Failure 429 where the bytes find no room beside those of others.
+func (b *countedBody) Read(into []byte) (int, error) {
+	count, err := b.ReadCloser.Read(into)
+	if !b.intake.TryAcquire(int64(count)) {
+		return 0, &Failure{http.StatusTooManyRequests, "overloaded",
+			"too many large requests are being answered: try again in 1 s", 1}
+	}
+	b.held += int64(count)
+	return count, err
+}
+
+// release is for the request's end: until then it may hold the bytes.
+func (b *countedBody) release() { b.intake.Release(b.held) }
+
+// readBody reads at most maxBytes: Failure 413 beyond them, 408 past the deadline that `edge` has set, of `within`;
+// a Failure of the body's own reader as it is.
 func readBody(w http.ResponseWriter, r *http.Request, maxBytes int64, within time.Duration) ([]byte, error) {
 	if r.ContentLength > maxBytes {
 		return nil, tooLarge(maxBytes)
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(within)) // not supported by the tests' recorder
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBytes))
-	_ = control.SetReadDeadline(time.Time{})
+	if err == nil { // else it holds for the rest, which the server reads before it answers
+		readUntil(w, time.Time{})
+	}
 	var beyond *http.MaxBytesError
+	var failure *Failure
 	switch {
+	case errors.As(err, &failure):
+		return nil, failure
 	case errors.As(err, &beyond):
 		return nil, tooLarge(maxBytes)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -69,6 +96,11 @@ func readBody(w http.ResponseWriter, r *http.Request, maxBytes int64, within tim
 		return nil, failuref(http.StatusBadRequest, "bad_request", "the client left early")
 	}
 	return body, nil
+}
+
+// readUntil sets the deadline of reading from the client; no time: none.
+func readUntil(w http.ResponseWriter, deadline time.Time) {
+	_ = http.NewResponseController(w).SetReadDeadline(deadline) // not supported by the tests' recorder
 }
 
 func tooLarge(maxBytes int64) error {

@@ -16,6 +16,8 @@ import (
 const (
 	prefix   = "SIGHTLINE_"
 	megabyte = 1_000_000
+	// A time.Duration counts nanoseconds in 64 bits: 1e-10 s would be 0, 1e10 s and more overflows.
+	leastSeconds, mostSeconds = 0.001, 1e6
 )
 
 // Settings: a flag -max-body-bytes is the variable SIGHTLINE_MAX_BODY_BYTES; the flag wins.
@@ -43,8 +45,12 @@ var protections = []string{"KEYS_FILE", "RATE"}
 func Read(arguments []string, lookup func(string) (string, bool), help io.Writer) (Settings, error) {
 	var read Settings
 	flags := read.flags()
-	flags.SetOutput(help)
+	flags.SetOutput(io.Discard) // a wrong flag is one line, of the caller's; not the whole list
 	if err := flags.Parse(arguments); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			flags.SetOutput(help)
+			flags.Usage()
+		}
 		return read, err
 	}
 	if flags.NArg() > 0 {
@@ -115,12 +121,12 @@ func (s *Settings) check() error {
 	require(s.Threads >= 1 && s.Threads <= 256, "threads %d: 1 to 256 are allowed", s.Threads)
 	require(s.Queue >= 0, "queue %d: at least 0", s.Queue)
 	require(s.CacheMegabytes >= 0, "cache-megabytes %g: at least 0", s.CacheMegabytes)
-	require(s.DrainSeconds >= 0, "drain-seconds %g: at least 0", s.DrainSeconds)
 	for name, seconds := range map[string]float64{
 		"body-seconds": s.BodySeconds, "answer-seconds": s.AnswerSeconds, "poll-seconds": s.PollSeconds,
-		"retry-seconds": s.RetrySeconds, "cache-seconds": s.CacheSeconds,
+		"retry-seconds": s.RetrySeconds, "drain-seconds": s.DrainSeconds, "cache-seconds": s.CacheSeconds,
 	} {
-		require(seconds > 0, "%s %g: more than 0", name, seconds)
+		require(seconds >= leastSeconds && seconds <= mostSeconds, "%s %g: %g to %.0f is allowed", name, seconds,
+			leastSeconds, mostSeconds)
 	}
 	return errors.Join(wrong...)
 }
