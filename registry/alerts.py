@@ -110,7 +110,8 @@ def _service(address: str) -> NotifyBase | None:
     asset = AppriseAsset(app_id="Sightline", app_desc="Sightline", service_timeout=0, async_mode=False)
     service = Apprise.instantiate(address, asset=asset)
     if service is not None:
-        service.socket_connect_timeout = service.socket_read_timeout = TIMEOUT_SECONDS
+        # Longer than anybody waits for it, so that silence is told as silence.
+        service.socket_connect_timeout = service.socket_read_timeout = 2 * TIMEOUT_SECONDS
     return service
 
 

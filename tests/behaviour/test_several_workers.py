@@ -52,6 +52,7 @@ def prepared(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def on_this_machine(monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_worker_register_timeout_seconds", "300")  # 60 are few where others compute, too
 
 
 def train(prepared, workers, **more):

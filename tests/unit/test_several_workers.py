@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from tests.behaviour.tiny import MIXING, OFF, colours, linear
 from vision.errors import ConfigError, OutOfMemory, SightlineError
 from vision.model_config import ModelConfig
-from vision.training import devices
+from vision.training import devices, several_workers_cluster
 from vision.training.batches import OrderedBatches
 from vision.training.checkpoint import FILE, Checkpoint
 from vision.training.fit import fit_model
@@ -229,6 +230,18 @@ def test_several_workers_are_refused_on_jax(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     with pytest.raises(ConfigError, match=r"workers is 2, but on jax there can be 1.*KERAS_BACKEND"):
         train_on_workers(None, plan_of(2), checkpoint=None, on_epoch=print)
+
+
+def test_ray_that_fails_is_told_with_a_way_on(monkeypatch):
+    from ray.exceptions import ActorUnschedulableError
+
+    monkeypatch.setattr(several_workers_cluster, "_of_this_machine", lambda config: nullcontext())
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        pytest.raises(SightlineError, match=r"no room.*start the training again.*train\.workers"),
+        several_workers_cluster.cluster(TrainConfig(workers=2)),
+    ):
+        raise ActorUnschedulableError("no room")
 
 
 def free_addresses(count):
