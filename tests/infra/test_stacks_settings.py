@@ -71,6 +71,11 @@ def test_keys_of_pods_are_those_of_zenml() -> None:
         assert set(pod) <= set(KubernetesPodSettings.model_fields)
 
 
+def camel_case(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
+
+
 def test_pods_are_those_of_kubernetes() -> None:
     for pod in pods():
         container = {
@@ -80,7 +85,9 @@ def test_pods_are_those_of_kubernetes() -> None:
             "envFrom": pod["env_from"],
             "securityContext": pod["container_security_context"],
         }
-        spec = {"containers": [container], "volumes": pod["volumes"], **pod["additional_pod_spec_args"]}
+        more = {camel_case(key): value for key, value in pod["additional_pod_spec_args"].items()}
+        assert not set(more) & set(pod["additional_pod_spec_args"])  # ZenML knows them by Python's names
+        spec = {"containers": [container], "volumes": pod["volumes"], **more}
         spec |= {"nodeSelector": pod.get("node_selectors", {}), "tolerations": pod.get("tolerations", [])}
         manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "step"}, "spec": spec}
         kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
