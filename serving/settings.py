@@ -45,9 +45,7 @@ class Settings(BaseModel):
     # The two together stay below service.py's BACKSTOP_SECONDS.
     body_seconds: float = Field(30, gt=0, le=60, description="time that a client has to send its request")
     answer_seconds: float = Field(30, gt=0, le=50, description="time in which it is answered, else 504")
-    threads: int = Field(
-        default_factory=usable_processors, ge=1, le=256, description="decode and inference"
-    )
+    threads: int = Field(default_factory=usable_processors, ge=1, le=256, description="decode and inference")
     queue: int = Field(64, ge=0, description="requests that may wait for a thread; more are refused with 429")
     poll_seconds: float = Field(1, gt=0, description="how often the champion's pointer is read")
     retry_seconds: float = Field(30, gt=0, description="pause before a bundle that failed is tried again")
