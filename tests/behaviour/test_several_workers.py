@@ -4,14 +4,11 @@ import os
 import signal
 
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
 
+from tests.behaviour.coloured_noise import coloured_noise
 from tests.unit.fit_on_two_workers import EVERYTHING, POLICY
-from vision.bundle import sha256_file
 from vision.errors import ConfigError, SightlineError
-from vision.manifest import Manifest
 from vision.model_config import ModelConfig
 from vision.prepared import prepare_images
 from vision.preprocessing import Preprocessing
@@ -37,15 +34,8 @@ WORK = several_workers_ray.work
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """Noise of 16 x 16 pixels, of which one channel is brighter; 70 and 33 images: neither is even."""
-    folder, rows = tmp_path_factory.mktemp("images"), []
-    random = np.random.default_rng(0)
-    for number, split in enumerate(["train"] * 70 + ["validation"] * 33 + ["test"] * 10):
-        pixels = random.integers(0, 120, (16, 16, 3), dtype=np.uint8)
-        pixels[..., number % 3] += 100
-        path = folder / f"{number}.png"
-        Image.fromarray(pixels).save(path)
-        rows.append((path.name, ["red", "green", "blue"][number % 3], split, sha256_file(path)))
-    manifest = Manifest(str(folder), pd.DataFrame(rows, columns=["path", "label", "split", "sha256"]))
+    splits = ["train"] * 70 + ["validation"] * 33 + ["test"] * 10
+    manifest = coloured_noise(tmp_path_factory.mktemp("images"), splits, side=16)
     return prepare_images(manifest, Preprocessing(image_size=(16, 16)), tmp_path_factory.mktemp("prepared"))
 
 

@@ -75,6 +75,22 @@ def test_promote_and_rollback_answer_with_the_move(
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 
+def test_the_stores_latest_bento_moves_with_the_champion(
+    workspace: Workspace, register: Register, config: str, capsys: Capture
+) -> None:
+    store = workspace.bentoml / "bentos" / f"sightline-{MODEL}"
+    for number, rate in ((1, 0.01), (2, 0.02)):
+        register(rate)
+        (store / str(number)).mkdir(parents=True)
+
+    named = []
+    for words in (["promote", "1"], ["promote", "2"], ["rollback"]):
+        answer([*words, "--config", config], capsys)
+        named.append((store / "latest").read_text())
+
+    assert named == ["1", "2", "1"]
+
+
 @pytest.mark.parametrize(
     "arguments", [["promote"], ["promote", "x"], ["promote", "0"], ["demote"], ["status", "--verbose"]]
 )

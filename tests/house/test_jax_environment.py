@@ -11,13 +11,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from PIL import Image
 
-from vision.bundle import sha256_file
+from tests.behaviour.coloured_noise import coloured_noise
 from vision.classifier import ImageClassifier
-from vision.manifest import Manifest
 from vision.prepared import PreparedImages, prepare_images
 from vision.preprocessing import Preprocessing
 
@@ -84,15 +81,8 @@ def run(jax_python):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> PreparedImages:
     """Noise of 20 x 20 pixels, of which one channel is brighter."""
-    folder, rows = tmp_path_factory.mktemp("images"), []
-    random = np.random.default_rng(0)
-    for number, split in enumerate(["train"] * 64 + ["validation"] * 33 + ["test"] * 10):
-        pixels = random.integers(0, 120, (20, 20, 3), dtype=np.uint8)
-        pixels[..., number % 3] += 100
-        path = folder / f"{number}.png"
-        Image.fromarray(pixels).save(path)
-        rows.append((path.name, ["red", "green", "blue"][number % 3], split, sha256_file(path)))
-    manifest = Manifest(str(folder), pd.DataFrame(rows, columns=["path", "label", "split", "sha256"]))
+    splits = ["train"] * 64 + ["validation"] * 33 + ["test"] * 10
+    manifest = coloured_noise(tmp_path_factory.mktemp("images"), splits, side=20)
     return prepare_images(manifest, Preprocessing(image_size=(16, 16)), tmp_path_factory.mktemp("prepared"))
 
 

@@ -11,16 +11,15 @@ import sys
 from concurrent.futures import BrokenExecutor, wait
 from pathlib import Path
 
-import numpy as np
 import optuna
 import psutil
 import pytest
 
+from tests.unit.tiny_search import STUDY, colours
 from vision import tuning, tuning_trial
 from vision.augmentation_policy import AugmentationPolicy
 from vision.errors import ConfigError
 from vision.model_config import ModelConfig
-from vision.prepared import LabelledImages
 from vision.training.train import TrainingPlan
 from vision.training_config import Range, TrainConfig, TuneConfig
 from vision.tuning import tune_training
@@ -34,15 +33,6 @@ RATE = "train.learning_rate"
 SPACE = {RATE: Range(low=1e-4, high=1e-1, log=True), "train.optimizer": ("adam", "sgd")}
 OWN = {RATE: 0.005, "train.optimizer": "adam"}
 ROOT = Path(__file__).resolve().parents[2]
-STUDY = "colours-000000000001"
-
-
-def colours(count, seed):
-    random = np.random.default_rng(seed)
-    labels = np.arange(count) % 2
-    images = random.integers(0, 120, (count, 8, 8, 3), dtype=np.uint8)
-    images[np.arange(count), :, :, labels] += 100
-    return LabelledImages(images, labels)
 
 
 def make_search(trials=3, **tune):
