@@ -7,7 +7,7 @@ from zenml.enums import ExecutionMode
 
 from pipelines.code_dependencies import follow_code
 from pipelines.configured import configured
-from steps.augment import augment
+from pipelines.data_preparation import prepare_data
 from steps.begin_from_champion import begin_from_champion
 from steps.build_bento import build_bento
 from steps.calibrate import calibrate
@@ -15,20 +15,14 @@ from steps.compress import compress
 from steps.cross_validate import cross_validate
 from steps.evaluate import evaluate
 from steps.gather_evidence import gather_evidence
-from steps.ingest import fingerprint_source, ingest
-from steps.inspect import inspect
 from steps.judge import judge
-from steps.prepare import prepare
 from steps.pretrain import fingerprint_images, pretrain
 from steps.promote import promote
 from steps.register import register
 from steps.report import report
-from steps.report_data import report_data
-from steps.split import split
 from steps.train import train
 from steps.try_bento import try_bento
 from steps.tune import tune
-from steps.validate import fingerprint_contracts, validate
 from vision.config import Config
 
 
@@ -39,20 +33,10 @@ def training(config: Config = Config(), champion: int = 0) -> None:  # noqa: B00
 
     `champion` is the version whose weights training begins with; 0: none.
     """
-    contracts = fingerprint_contracts(config.contracts)
     unlabelled = fingerprint_images(config.pretrain)
     name, seed = config.name, config.seed
-    source = fingerprint_source(config.data, config.review, name=name)
+    manifest, prepared, policy = prepare_data(config)
 
-    found = ingest(config.data, config.prepare, config.review, name=name, fingerprint=source)
-    inspected, facts = inspect(found, config.prepare, config.quality, seed=seed)
-    policies = config.quality.policies
-    valid, quarantine, _ = validate(inspected, config.contracts, policies, fingerprint=contracts)
-    manifest = split(valid, config.split, policies, seed=seed, name=name)
-    report_data(inspected, manifest, quarantine, facts, config.prepare, name=name)
-    prepared = prepare(manifest, config.prepare)
-
-    policy, _ = augment(prepared, config.augment, seed=seed)
     model, recipe = config.model, config.train
     best = tune(prepared, policy, model, recipe, config.tune, seed=seed, name=name)
     backbone = pretrain(

@@ -6,12 +6,15 @@ import io
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
@@ -138,6 +141,35 @@ def test_a_broken_exif_block_says_nothing(block: bytes) -> None:
     data = plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + plain[2:]
     assert int(jpeg_orientation(tf.constant(data))) in range(1, 9)
     assert graph(Preprocessing(image_size=(8, 9)))(tf.constant([data])).shape == (1, 8, 9, 3)
+
+
+# Entries of an EXIF directory as hostile files have them: several of one tag, types that no camera writes.
+ENTRIES = st.lists(
+    st.tuples(
+        st.sampled_from([0x0110, 0x0112, 0x0112]),
+        st.sampled_from([0, 1, 3, 3, 4, 7, 8, 9, 14]),  # TIFF 6.0, section 2; 0 and 14 are none
+        st.sampled_from([0, 1, 1, 1]),
+        st.sampled_from([0, 1, 3, 6, 8, 9, 200]),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(entries=ENTRIES, order=st.sampled_from("<>"))
+def test_a_strange_exif_directory_turns_an_image_as_pillow_does(
+    entries: list[tuple[int, int, int, int]], order: str
+) -> None:
+    block = (b"II*\0\x08\0\0\0" if order == "<" else b"MM\0*\0\0\0\x08") + pack(order + "H", len(entries))
+    for tag, kind, count, value in entries:
+        number = pack(order + "H2x", value) if kind in (3, 8) else pack(order + "I", value)
+        block += pack(order + "HHI", tag, kind, count) + number
+    segment = b"Exif\0\0" + block + bytes(4)
+    plain = encode(picture(9, 8), "JPEG")
+    data = plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + plain[2:]
+    preprocessing = Preprocessing(image_size=(8, 9), interpolation="nearest")
+    assert np.array_equal(graph(preprocessing)(tf.constant([data])).numpy()[0], preprocessing.apply(data))
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "BMP", "TIFF"])

@@ -5,6 +5,7 @@ JPEG and PNG only: what the graph would decode otherwise than Pillow (GIF, BMP, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import tensorflow as tf
@@ -18,7 +19,9 @@ PNG_HEADER_BYTES = 25  # as far as the bits of a value (PNG specification, 11.2.
 # Where an EXIF block is looked for: it stands before the picture, and is itself 64 KiB at most.
 HEAD_BYTES = 1 << 17
 ORIENTATION_TAG = 0x0112  # EXIF 2.32, table 6
-ENTRY_BYTES = 12  # of a tag in TIFF 6.0, section 2
+# TIFF 6.0, section 2: the bytes of a tag's entry, and the numbers of its types.
+ENTRY_BYTES = 12
+TYPES, SHORTS, LONGS = range(1, 14), (3, 8), (4, 9)
 KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos": "lanczos3"}
 
 
@@ -103,7 +106,11 @@ def jpeg_orientation(file: tf.Tensor) -> tf.Tensor:
 
 
 def _tiff_orientation(block: tf.Tensor) -> tf.Tensor:
-    """Of a TIFF header and what follows, bytes (n,) as int32, n >= 8; 0 where it says none."""
+    """Of a TIFF header and what follows, bytes (n,) as int32, n >= 8; 0 where it says none.
+
+    Of numbers of 16 and 32 bits. Pillow takes others too (a fraction, a text of one digit), which no camera
+    writes: such an image stays as it lies.
+    """
     is_little = block[0] == ord("I")
     weights = tf.where(is_little, [1, 256], [256, 1])
 
@@ -115,8 +122,18 @@ def _tiff_orientation(block: tf.Tensor) -> tf.Tensor:
     start = tf.minimum(place, tf.size(block) - 2)
     count = tf.minimum(number(block[start : start + 2]), (tf.size(block) - start - 2) // ENTRY_BYTES)
     entries = tf.reshape(block[start + 2 : start + 2 + ENTRY_BYTES * count], (-1, ENTRY_BYTES))
-    is_orientation = number(entries[:, 0:2]) == ORIENTATION_TAG
-    return tf.reduce_sum(tf.where(is_orientation, number(entries[:, 8:10]), 0))
+    kinds, first, second = number(entries[:, 2:4]), number(entries[:, 8:10]), number(entries[:, 10:12])
+    value = tf.where(_is_one_of(kinds, SHORTS), first, 0)
+    low, high = tf.where(is_little, first, second), tf.where(is_little, second, first)
+    value = tf.where(_is_one_of(kinds, LONGS) & (high == 0), low, value)
+    # As Pillow reads: an entry of no known type or without a value is not there; of several the first counts.
+    said = number(entries[:, 0:2]) == ORIENTATION_TAG
+    said &= _is_one_of(kinds, TYPES) & tf.reduce_any(entries[:, 4:8] != 0, axis=1)
+    return tf.concat([tf.boolean_mask(value, said), [0]], axis=0)[0]
+
+
+def _is_one_of(values: tf.Tensor, allowed: Sequence[int]) -> tf.Tensor:
+    return tf.reduce_any(values[:, None] == list(allowed), axis=1)
 
 
 def _turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ package picture
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -66,8 +67,11 @@ func checkJPEG(file []byte) *Refusal {
 	if place < 0 && !bytes.Contains(file, xmpMark) {
 		return nil
 	}
+	if place >= 0 && place < exifReach && place != exifPlace(file) {
+		return &Refusal{Unsupported, "something like EXIF outside of an EXIF segment: save the image anew"}
+	}
 	orientation := exifOrientation(file, imagemeta.JPEG)
-	if orientation != 0 && place < exifReach-len(exifMark) {
+	if orientation > 0 && place < exifReach-len(exifMark) {
 		return nil // the graph turns it
 	}
 	if orientation == 0 {
@@ -94,12 +98,34 @@ func checkPNG(file []byte) *Refusal {
 }
 
 func refuseTurned(orientation int, where string) *Refusal {
+	if orientation == strange {
+		return &Refusal{Unsupported, "an EXIF orientation that is no whole number of 16 or 32 bits: save the image anew"}
+	}
 	if orientation < 2 || orientation > 8 {
 		return nil
 	}
 	return &Refusal{Unsupported,
 		fmt.Sprintf("orientation %d %s is not read here: turn the image before it is sent", orientation, where)}
 }
+
+// exifPlace is where the mark of the first EXIF segment stands, -1 where none comes before the picture.
+func exifPlace(file []byte) int {
+	const markerAndLength, startOfScan, app1 = 4, 0xda, 0xe1 // ITU-T T.81, table B.1
+	for place := len(jpegStart) - 1; place+markerAndLength <= len(file) && file[place] == 0xff; {
+		content := place + markerAndLength
+		switch marker := file[place+1]; {
+		case marker == startOfScan:
+			return -1
+		case marker == app1 && bytes.HasPrefix(file[content:], exifMark):
+			return content
+		}
+		place += 2 + int(binary.BigEndian.Uint16(file[place+2:]))
+	}
+	return -1
+}
+
+// strange is the orientation of a tag of a type that Python may read and the graph does not.
+const strange = -1
 
 // exifOrientation is the tag of the first directory, 0 where there is none, or the block is broken before it.
 func exifOrientation(file []byte, format imagemeta.ImageFormat) int {
@@ -110,8 +136,16 @@ func exifOrientation(file []byte, format imagemeta.ImageFormat) int {
 		Sources:         imagemeta.EXIF,
 		ShouldHandleTag: func(tag imagemeta.TagInfo) bool { return tag.Tag == "Orientation" && tag.Namespace == "IFD0" },
 		HandleTag: func(tag imagemeta.TagInfo) error {
-			if value, ok := tag.Value.(uint16); ok {
+			if orientation != 0 {
+				return nil // of several Python and the graph take the first
+			}
+			switch value := tag.Value.(type) {
+			case uint16:
 				orientation = int(value)
+			case uint32:
+				orientation = int(value)
+			default:
+				orientation = strange
 			}
 			return nil
 		},

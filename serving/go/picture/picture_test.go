@@ -37,6 +37,13 @@ func exif(orientation byte) []byte {
 	return []byte("II*\x00\x08\x00\x00\x00\x01\x00\x12\x01\x03\x00\x01\x00\x00\x00" + string(orientation) + "\x00\x00\x00\x00\x00\x00\x00")
 }
 
+// exifOfType is the same, orientation 6, as a number of another type: 1 a byte, 4 one of 32 bits.
+func exifOfType(kind byte) []byte {
+	block := exif(6)
+	block[12] = kind
+	return block
+}
+
 // segment is an APP1 of a JPEG, of at most 64 KiB.
 func segment(content []byte) []byte {
 	head := binary.BigEndian.AppendUint16([]byte{0xff, 0xe1}, uint16(len(content)+2))
@@ -60,6 +67,7 @@ func TestCheckPassesWhatTheGraphReads(t *testing.T) {
 		"jpeg": asJPEG, "png": asPNG,
 		"turned by EXIF":       within(asJPEG, 2, segment(append([]byte("Exif\x00\x00"), exif(6)...))),
 		"EXIF and XMP":         within(asJPEG, 2, segment(append([]byte("Exif\x00\x00"), exif(6)...)), segment([]byte(`tiff:Orientation="3"`))),
+		"turned, in 32 bits":   within(asJPEG, 2, segment(append([]byte("Exif\x00\x00"), exifOfType(4)...))),
 		"upright in XMP":       within(asJPEG, 2, segment([]byte(`tiff:Orientation="1"`))),
 		"upright PNG":          within(asPNG, 33, chunk("eXIf", exif(1))),
 		"broken EXIF":          within(asJPEG, 2, segment([]byte("Exif\x00\x00II*"))),
@@ -78,7 +86,10 @@ func TestCheckRefusesWhatTheGraphWouldLeaveOnItsSide(t *testing.T) {
 		"XMP":               within(asJPEG, 2, segment([]byte(`tiff:Orientation="6"`))),
 		"XMP element":       within(asJPEG, 2, segment([]byte(`<tiff:Orientation>8<`))),
 		"EXIF far in":       within(asJPEG, 2, far, segment(append([]byte("Exif\x00\x00"), exif(6)...))),
+		"EXIF, a byte":      within(asJPEG, 2, segment(append([]byte("Exif\x00\x00"), exifOfType(1)...))),
+		"a text of EXIF":    within(asJPEG, 2, segment(append([]byte("Note Exif\x00\x00"), exif(1)...)), segment(append([]byte("Exif\x00\x00"), exif(6)...))),
 		"PNG with EXIF":     within(asPNG, 33, chunk("eXIf", exif(3))),
+		"PNG, EXIF, a byte": within(asPNG, 33, chunk("eXIf", exifOfType(1))),
 		"PNG with XMP":      within(asPNG, 33, chunk("iTXt", []byte(`XML:com.adobe.xmp`+"\x00\x00\x00\x00\x00"+`tiff:Orientation="3"`))),
 		"PNG, packed XMP":   within(asPNG, 33, chunk("iTXt", []byte("XML:com.adobe.xmp\x00\x01\x00\x00\x00"))),
 		"PNG, textual EXIF": within(asPNG, 33, chunk("zTXt", []byte("Raw profile type exif\x00\x00"))),
