@@ -8,10 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from benchmarks.champions import kept_champion
 from benchmarks.compression import trained_champion
 from benchmarks.record import table, write_section
-from benchmarks.reference_a import trained_reference_a
+from benchmarks.reference_a import groceries, trained_reference_a
 from models import ARCHITECTURES
 from vision.classifier import ImageClassifier
 from vision.exporting.measured_table import failures, table_rows
@@ -29,7 +28,7 @@ UNTRAINED = {"MobileNetV2": "mobilenet_v2", "ResNet50": "resnet50"}
 
 def main() -> None:
     parts = [_champion(name) for name in ("cifar10", "grocery")]
-    prepared = kept_champion("grocery")[1]
+    prepared = groceries()
     reference = trained_reference_a(prepared)
     calibration = prepared.images("train")[:: len(prepared.images("train")) // CALIBRATION_IMAGES]
     parts.append(_table("CNN A on groceries", reference, calibration, prepared.labelled("test")))

@@ -10,9 +10,9 @@ import cv2
 import keras
 import numpy as np
 
-from benchmarks.champions import kept_champion
+from benchmarks.baselines import only_prepared
 from benchmarks.record import table, write_section
-from benchmarks.runs import KEPT
+from benchmarks.runs import KEPT, kept_home, only_prepare, read_config
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
 from vision.calibration import calibrate_classifier
@@ -29,17 +29,18 @@ from vision.prepared import LabelledImages, PreparedImages
 from vision.runtimes import load_runtime
 from vision.runtimes.keras_runtime import KerasRuntime
 from vision.training.fit import fit_model
+from vision.training.precision import dtype_policy, in_precision
+from vision.training.teacher import Teacher
 from vision.training_config import TrainConfig
 
-TRAINED = KEPT / "reference-a"
+TRAINED, PREPARED = KEPT / "reference-a", KEPT / "groceries"
 # The network ends in a global average, so what it learned of small images is where the large ones begin.
 SMALL_SIDE = 96
 SMALL = TrainConfig(
-    epochs=12, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
+    epochs=24, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
     label_smoothing=0.1, early_stopping_patience=None, precision="auto",
 )  # fmt: skip
-LARGE = SMALL.model_copy(update={"epochs": 1, "learning_rate": 2e-4})
-AFTER_PRUNING = TrainConfig.model_validate({"recipe": "after_pruning", "epochs": 3})
+LARGE = SMALL.model_copy(update={"epochs": 2, "learning_rate": 2e-4})
 PRUNED = 0.5
 POLICY = AugmentationPolicy(rotation_degrees=10, zoom=0.2, shift=0.1, brightness=0.2)
 CALIBRATION_IMAGES = 300
@@ -50,12 +51,12 @@ INT8_PEAK = 927e9
 
 
 def main() -> None:
-    prepared = kept_champion("grocery")[1]
+    prepared = groceries()
     whole = trained_reference_a(prepared)
     data = _compression_data(prepared)
-    pruned = prune(whole, data, share=PRUNED, rounds=1, config=AFTER_PRUNING)
-    validation = prepared.labelled("validation")
-    pruned = calibrate_classifier(pruned, validation, seed=1)
+    pruned = prune(whole, data, share=PRUNED, config=None)
+    _train(pruned.runtime.model, prepared, teacher=whole.runtime.model)
+    pruned = calibrate_classifier(pruned, prepared.labelled("validation"), seed=1)
     with tempfile.TemporaryDirectory() as folder:
         export_serving(whole, Path(folder), None)
         served = whole.with_runtime(load_runtime("saved_model", Path(folder), "float32"))
@@ -66,27 +67,51 @@ def main() -> None:
         write_section("reference-a", _report(rows, prepared.labelled("test")))
 
 
+def groceries() -> PreparedImages:
+    """As an earlier run left them, or prepared by the steps of the pipeline before training."""
+    if not PREPARED.is_dir():
+        only_prepare(read_config("configs/grocery.yaml"), kept_home(PREPARED.name))
+    return only_prepared(PREPARED)
+
+
 def trained_reference_a(prepared: PreparedImages) -> ImageClassifier:
-    """The network that an earlier run left, or a new one: first of small images, then of whole ones."""
+    """The network that an earlier run left, or a new one."""
     if not TRAINED.is_dir():
-        _train(prepared).save(TRAINED)
+        keras.utils.set_random_seed(1)
+        shape = prepared.images("train").shape[1:]
+        network = ARCHITECTURES["reference_a"].build(shape, len(prepared.class_names))
+        _train(network, prepared)
+        classifier = ImageClassifier(KerasRuntime(network), prepared.preprocessing, prepared.class_names)
+        calibrate_classifier(classifier, prepared.labelled("validation"), seed=1).save(TRAINED)
     return ImageClassifier.load(TRAINED)
 
 
-def _train(prepared: PreparedImages) -> ImageClassifier:
+def _train(network: keras.Model, prepared: PreparedImages, *, teacher: keras.Model | None = None) -> None:
+    """In place, in the fastest precision: first of small images, then of whole ones."""
     training, validation = prepared.labelled("train"), prepared.labelled("validation")
-    keras.utils.set_random_seed(1)
-    small = _network((SMALL_SIDE, SMALL_SIDE, 3), prepared)
-    fit_model(small, _shrunk(training), _shrunk(validation), policy=POLICY, config=SMALL, seed=1)
-    large = _network(training.images.shape[1:], prepared)
-    large.set_weights(small.get_weights())
-    fit_model(large, training, validation, policy=POLICY, config=LARGE, seed=1)
-    classifier = ImageClassifier(KerasRuntime(large), prepared.preprocessing, prepared.class_names)
-    return calibrate_classifier(classifier, validation, seed=1)
+    _fit(network, _shrunk(training), _shrunk(validation), SMALL, teacher)
+    _fit(network, training, validation, LARGE, teacher)
 
 
-def _network(shape: tuple[int, int, int], prepared: PreparedImages) -> keras.Model:
-    return ARCHITECTURES["reference_a"].build(shape, len(prepared.class_names))
+def _fit(
+    network: keras.Model,
+    training: LabelledImages,
+    validation: LabelledImages,
+    config: TrainConfig,
+    teacher: keras.Model | None,
+) -> None:
+    shape = training.images.shape[1:]
+    working = _working(network, shape)
+    teaches = Teacher(_working(teacher, shape), "multi_class") if teacher else None
+    fit_model(working, training, validation, policy=POLICY, config=config, seed=1, teacher=teaches)
+    network.set_weights(working.get_weights())
+
+
+def _working(network: keras.Model, shape: tuple[int, ...]) -> keras.Model:
+    """The same for images of another size: the network ends in an average over them."""
+    resized = keras.models.clone_model(network, input_tensors=keras.Input(shape))
+    resized.set_weights(network.get_weights())
+    return in_precision(resized, dtype_policy(SMALL.precision))
 
 
 def _shrunk(data: LabelledImages) -> LabelledImages:

@@ -82,6 +82,16 @@ def run_pipeline(config: Mapping[str, Any], environment: Mapping[str, str]) -> P
     return PipelineRun(seconds, _step_seconds(output), json.loads(status))
 
 
+def only_prepare(config: Mapping[str, Any], environment: Mapping[str, str]) -> None:
+    """Runs the steps before training, for benchmarks that train by themselves."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        yaml.safe_dump(config, file)
+        file.flush()
+        _output(
+            [BIN / "zenml", "pipeline", "run", "pipelines.searching.searching", "-c", file.name], environment
+        )
+
+
 def run_init(source: Path, weights: Path, folder: Path) -> Path:
     """The YAML that `sightline init` writes for the images, in the folder."""
     command = [BIN / "sightline", "init", source, "--weights", weights, "--name", "own-data"]

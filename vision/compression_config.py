@@ -18,6 +18,9 @@ class PruneConfig(Section):
         (), description="of the channels, that the search may choose of; none: no pruning"
     )
     rounds: int = Field(1, ge=1, description="1: all at once; more: little by little, trained in between")
+    distil: bool = Field(
+        False, description="what is left also learns from the answers of the network that was pruned"
+    )
     train: TrainConfig = TrainConfig(recipe="after_pruning")
 
 

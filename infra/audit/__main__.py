@@ -72,7 +72,7 @@ def _verdict(part: str, run: Callable[[], Verdict]) -> Verdict:
         return run()
     except SightlineError as error:
         return Verdict(part, "no answer", (str(error),))
-    except (ValueError, KeyError) as error:  # JSON that is broken, or lacks what it is asked for
+    except (ValueError, KeyError, TypeError) as error:  # JSON that is broken, or not of the form expected
         return Verdict(part, "no answer", (f"what the tool wrote cannot be read: {error!r}",))
 
 

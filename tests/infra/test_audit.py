@@ -169,7 +169,7 @@ def test_the_audit_goes_on_after_a_tool_without_an_answer_and_fails(
     }
 
 
-@pytest.mark.parametrize("text", ['{"components": [{"name": "numpy"}]}', '{"components": ['])
+@pytest.mark.parametrize("text", ['{"components": [{"name": "numpy"}]}', '{"components": [', "[1]"])
 def test_the_audit_goes_on_after_an_answer_that_cannot_be_read_and_fails(
     text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,13 +1,16 @@
 """The training pipeline, run as a user runs it, four times in one project.
 
-From nothing; after an image was written again with the same bytes; after an image changed; and after a
-rollback, with nothing changed. Each fixture makes its run once and remembers what then was.
+From nothing; after an image was written again with the same bytes and a limit of the gate moved; after an
+image changed; and after a rollback, with nothing changed. Each fixture makes its run once and remembers what
+then was.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 
 from registry.champion import find_champion, history
 from registry.model_version import ModelVersion
+from registry.run_files import read_run_file
 from registry.versions import list_versions
 from tests.pipelines.conftest import (
     CLASSES,
@@ -58,6 +62,8 @@ def written_again(first: Outcome) -> Outcome:
     image = first.project.images / "red" / "00.png"
     shutil.copy(image, image.with_suffix(".copy"))
     image.with_suffix(".copy").replace(image)
+    config = first.project.config
+    config.write_text(config.read_text().replace("min_accuracy: 0.3", "min_accuracy: 0.31"))
     return train(first.project, "pipelines.training.training")
 
 
@@ -126,6 +132,13 @@ def test_image_with_the_same_bytes_is_read_again_and_no_more(written_again: Outc
     assert written_again.run.executed == {"ingest"} | UNCACHED
     assert "train" in written_again.run.cached
     assert len(written_again.versions) == 1
+
+
+def test_the_config_of_a_version_is_that_of_its_training(written_again: Outcome) -> None:
+    (version,), workspace = written_again.versions, written_again.project.workspace
+    text = read_run_file(workspace, str(version.lineage.run_id), "config.json")
+    assert json.loads(text)["promote"]["min_accuracy"] == 0.3
+    assert sha256(text.encode()).hexdigest() == version.lineage.config_digest
 
 
 def test_changed_image_makes_a_version(changed: Outcome) -> None:

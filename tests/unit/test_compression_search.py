@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from models import ARCHITECTURES
+from tests.behaviour.tiny import equal_weights
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression import search as search_module
-from vision.compression.candidate import TRAINED, Candidate, Failure
+from vision.compression.candidate import ONE_VIEW, TRAINED, Candidate, Failure
 from vision.compression.compress import draw_calibration
 from vision.compression.conversions import Conversion, has_bfloat16
 from vision.compression.data import CompressionData
+from vision.compression.pruning import prune as prune_module
 from vision.compression.search import Search
 from vision.compression.variants import Variants, student_name
 from vision.compression_config import CompressConfig, DistilConfig, PruneConfig
@@ -22,6 +24,7 @@ from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
+from vision.training.averaging import behind_mirror, mirrored
 from vision.training_config import TrainConfig
 
 SIDE = 8
@@ -77,6 +80,23 @@ def test_pruned_networks_and_students_are_tried(original):
     assert all(isinstance(outcome, Candidate) for outcome in outcomes)
     sizes = {outcome.place: outcome.classifier.size_bytes for outcome in outcomes}
     assert min(sizes, key=sizes.get).student == name and max(sizes, key=sizes.get).is_trained_network
+
+
+def test_one_view_and_both_are_pruned_and_trained_once(original, monkeypatch):
+    whole, shares = prune_module.prune, []
+
+    def prune(*arguments, **settings):
+        shares.append(settings["share"])
+        return whole(*arguments, **settings)
+
+    monkeypatch.setattr(prune_module, "prune", prune)
+    both = original.with_runtime(KerasRuntime(mirrored(original.runtime.model, task="multi_class")))
+    pruning = PruneConfig(shares=(0.5,), train=ONE_EPOCH)
+    outcomes = tried(both, precisions=("float32",), trials=2, prune=pruning)
+    pruned = {outcome.place.student: outcome.network for outcome in outcomes if outcome.place.pruned}
+    assert shares == [0.5] and pruned.keys() == {TRAINED, ONE_VIEW}
+    one_view = behind_mirror(pruned[TRAINED].runtime.model)
+    assert equal_weights(one_view, pruned[ONE_VIEW].runtime.model)
 
 
 def test_a_place_that_fails_is_recorded_and_the_search_goes_on(original, monkeypatch):

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from tests.behaviour.tiny import OFF, colours, convolutional, equal_weights, linear
 from vision.classifier import ImageClassifier
 from vision.compression.data import CompressionData
+from vision.compression.pruning import prune as pruning
 from vision.compression.pruning.prune import prune
 from vision.errors import ConfigError
 from vision.model_facts import flops
@@ -99,6 +100,24 @@ def test_prune_in_rounds_trains_in_each_and_ends_as_narrow(original):
     )
     assert heard == [0, 1]
     assert kernels(pruned) == [(3, 3, 3, 8), (3, 3, 8, 8), (3, 3, 8, 8), (8, 3)]
+
+
+def test_what_is_left_learns_in_the_precision_asked_for_and_from_the_whole(original, monkeypatch):
+    seen = []
+
+    def train(network, *_, teacher, **settings):
+        seen.append((network.layers[1].compute_dtype, teacher))
+        network.set_weights([np.full_like(weight, 0.5) for weight in network.get_weights()])
+
+    monkeypatch.setattr(pruning, "fit_model", train)
+    half = BRIEF.model_copy(update={"precision": "bfloat16"})
+    pruned = prune(original, DATA, share=0.5, config=half, distil=True)
+    prune(original, DATA, share=0.5, config=BRIEF)
+    (in_half, teacher), (in_whole, none) = seen
+    assert (in_half, in_whole, none) == ("bfloat16", "float32", None)
+    assert equal_weights(teacher.model, original.runtime.model)
+    assert {layer.compute_dtype for layer in pruned.runtime.model.layers} == {"float32"}
+    assert all((weight == 0.5).all() for weight in pruned.runtime.model.get_weights())
 
 
 def digits():

@@ -22,10 +22,11 @@ from vision.compression.data import CompressionData
 from vision.errors import ConfigError
 from vision.model_config import ModelConfig
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.training.averaging import copy_of, mirrored
+from vision.training.averaging import mirrored
 from vision.training.devices import data_parallel
 from vision.training.fit import fit_model
 from vision.training.network import as_float32, build_network
+from vision.training.precision import dtype_policy, in_precision
 from vision.training.teacher import Teacher
 from vision.training_config import TrainConfig
 
@@ -51,7 +52,8 @@ def distil(
     _, height, width, channels = data.training.images.shape
     image_shape, classes = (height, width, channels), len(classifier.class_names)
     with data_parallel():
-        teacher = Teacher(copy_of(model, "teacher"), classifier.task)  # of which each device has its own
+        # A copy, of which each device has its own.
+        teacher = Teacher(in_precision(model, dtype_policy(config.precision)), classifier.task)
         keras.utils.set_random_seed(data.seed)
         network = build_network(
             student, image_shape, classes, config=config, train_images=data.training.images

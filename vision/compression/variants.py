@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-import keras
-
 from vision.classifier import ImageClassifier
 from vision.compression.candidate import ONE_VIEW, TRAINED
 from vision.compression.candidates import Convertible, convertible
@@ -50,17 +48,13 @@ class Variants:
     @property
     def untaught(self) -> list[str]:
         """The names of those that are there already: a mirrored network is two, and one costs half."""
-        return [TRAINED] if self._one_view is None else [TRAINED, ONE_VIEW]
+        assert isinstance(self.original.runtime, KerasRuntime)
+        return [TRAINED] if behind_mirror(self.original.runtime.model) is None else [TRAINED, ONE_VIEW]
 
     @property
     def students(self) -> dict[str, ModelConfig]:
         """Those that would have to be taught."""
         return {student_name(student): student for student in self.config.distil.students}
-
-    @property
-    def _one_view(self) -> keras.Model | None:
-        assert isinstance(self.original.runtime, KerasRuntime)
-        return behind_mirror(self.original.runtime.model)
 
     def convertible(self, student: str, pruned: float) -> Convertible:
         """Of the student of that name, or of TRAINED, with `pruned` (0..1) of its channels removed."""
@@ -78,16 +72,20 @@ class Variants:
         return self._made[key]
 
     def _make(self, student: str, pruned: float) -> ImageClassifier:
+        if student == ONE_VIEW:  # pruned and trained once, for one view and for both
+            both = self._classifier(TRAINED, pruned)
+            assert isinstance(both.runtime, KerasRuntime)
+            return both.with_runtime(KerasRuntime(behind_mirror(both.runtime.model)))
         if pruned:
             from vision.compression.pruning.prune import prune
 
             how = self.config.prune
             whole = self._classifier(student, 0.0)
-            return prune(whole, self.data, share=pruned, rounds=how.rounds, config=how.train)
+            return prune(
+                whole, self.data, share=pruned, rounds=how.rounds, config=how.train, distil=how.distil
+            )
         if student == TRAINED:
             return self.original
-        if student == ONE_VIEW:
-            return self.original.with_runtime(KerasRuntime(self._one_view))
         from vision.compression.distil import distil
 
         train = self.config.distil.train

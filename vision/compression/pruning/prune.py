@@ -13,9 +13,12 @@ from vision.compression.pruning.removal import without_channels
 from vision.compression.pruning.rules import trace_channels
 from vision.errors import ConfigError
 from vision.runtimes.keras_runtime import KerasRuntime
+from vision.task import Task
 from vision.training.averaging import behind_mirror, members_of, mirrored
 from vision.training.devices import data_parallel
 from vision.training.fit import EpochLog, fit_model
+from vision.training.precision import dtype_policy, in_precision
+from vision.training.teacher import Teacher
 from vision.training_config import TrainConfig
 
 LISTED = 5  # layers that an error names
@@ -29,9 +32,12 @@ def prune(
     share: float,
     rounds: int = 1,
     config: TrainConfig | None,
+    distil: bool = False,
     on_epoch: EpochLog = lambda epoch, metrics: None,
 ) -> ImageClassifier:
     """The Keras classifier with about `share` of its channels removed, 0..1, and trained by `config`.
+
+    With `distil` what is left also learns from the answers of the whole network.
 
     In several rounds each removes the same share of what the last has left, and trains: gradual pruning
     loses less. None for `config` trains nothing. Images are of their full size throughout. `on_epoch`
@@ -46,11 +52,12 @@ def prune(
     sizes = _sizes_to_prune(network, share)
     keras.utils.set_random_seed(data.seed)
     with data_parallel():
+        teacher = _teacher(network, config, classifier.task) if distil and config else None
         for number in range(rounds):
             left = (1 - share) ** ((number + 1) / rounds)
             network = _narrowed(network, {group: kept_count(size, left) for group, size in sizes.items()})
             if config is not None:
-                _train(network, data, config, on_epoch, first_epoch=number * config.epochs)
+                _train(network, data, config, teacher, on_epoch, first_epoch=number * config.epochs)
     if one_way is not None:
         network = mirrored(network, task=classifier.task)
     return classifier.with_runtime(KerasRuntime(network))
@@ -90,21 +97,29 @@ def _narrowed(network: keras.Model, widths: Widths) -> keras.Model:
     return without_channels(network, channels, keep_strongest(network, channels, widths))
 
 
+def _teacher(network: keras.Model, config: TrainConfig, task: Task) -> Teacher:
+    return Teacher(in_precision(network, dtype_policy(config.precision)), task)
+
+
 def _train(
     network: keras.Model,
     data: CompressionData,
     config: TrainConfig,
+    teacher: Teacher | None,
     on_epoch: EpochLog,
     *,
     first_epoch: int,
 ) -> None:
     """In place; it takes images of one size, so that they cannot grow."""
+    working = in_precision(network, dtype_policy(config.precision))
     fit_model(
-        network,
+        working,
         data.training,
         data.validation,
         policy=data.policy,
         config=config.model_copy(update={"first_size_share": 1.0}),
         seed=data.seed,
         on_epoch=lambda epoch, metrics: on_epoch(first_epoch + epoch, metrics),
+        teacher=teacher,
     )
+    network.set_weights(working.get_weights())
