@@ -58,9 +58,12 @@ SEARCH = {
 CALIBRATION_IMAGES = SEARCH["grocery"].calibration_images
 
 
-def main() -> None:
-    parts = [_champion(name) for name in SEARCH]
-    write_section("compression", "\n\n".join(parts))
+def cifar10() -> None:
+    write_section("compression-cifar10", _champion("cifar10"))
+
+
+def grocery() -> None:
+    write_section("compression-grocery", _champion("grocery"))
 
 
 def _champion(name: str) -> str:
@@ -76,7 +79,7 @@ def _champion(name: str) -> str:
         for row in made.table.rows
     ]  # fmt: skip
     head = ("network", "runtime", "precision", "validation accuracy", "points lost, at most", "MB", "ms", "")
-    return f"### {name}\n\n{table(head, rows)}\n\n{_on_test_images(original, made.servable, prepared)}"
+    return f"{table(head, rows)}\n\n{_on_test_images(original, made.servable, prepared)}"
 
 
 def trained_champion(name: str) -> tuple[ImageClassifier, PreparedImages]:

@@ -45,7 +45,8 @@ def machine(device: str = NO_GPU) -> str:
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
     if information.exists():
-        found = re.search(r"model name\s*: (.*)", information.read_text())
+        text = information.read_text()
+        found = re.search(r"model name\s*: (.*)", text)
         if found:
-            return found[1].strip()
+            return found[1].strip() + (" with AMX" if "amx_bf16" in text else "")
     return platform.processor() or platform.machine()
