@@ -143,7 +143,3 @@ def _by_keras(original: ImageClassifier) -> KerasRuntime:
         runtime = load_runtime("keras", Path(folder), "int8")
     runtime.model.quantize("int8")
     return runtime
-
-
-if __name__ == "__main__":
-    main()
