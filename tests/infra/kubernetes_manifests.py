@@ -30,6 +30,11 @@ class Pod:
 
     @property
     def serves(self) -> bool:
+        return self.labels["app.kubernetes.io/component"] == "serving"
+
+    @property
+    def stays(self) -> bool:
+        """It is no job's."""
         return self.owner.startswith("Deployment/")
 
     @property

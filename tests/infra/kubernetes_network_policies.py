@@ -18,6 +18,7 @@ PEERS = {
         ("ingress", "monitoring", "prometheus", "http/TCP"),
         ("egress", "data", "redis", "6379/TCP"),
     },
+    "looks": DNS | {("ingress", "monitoring", "prometheus", "metrics/TCP")},
     "training": JOBS,
     "monitoring": JOBS,
 }

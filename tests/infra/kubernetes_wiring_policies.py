@@ -32,7 +32,7 @@ def select_the_pods(documents: list[Document]) -> list[str]:
         matching = {"matchLabels": selector} if document["kind"] == "Service" else selector
         chosen = [pod for pod in pods(documents) if selects(matching, pod.labels)]
         own = document["kind"] != "Deployment" or title(document) in [pod.owner for pod in chosen]
-        if len(chosen) != 1 or not chosen[0].serves or not own:
+        if len(chosen) != 1 or not chosen[0].stays or not own:
             problems.append(f"{title(document)} selects {[pod.owner for pod in chosen]}")
     return problems
 
@@ -53,38 +53,57 @@ def spread_their_replicas(documents: list[Document]) -> list[str]:
 
 
 def name_ports_that_exist(documents: list[Document]) -> list[str]:
-    served = set.union(*(port_names(pod) for pod in serving_pods(documents)))
-    of_services = {port["name"] for one in of_kind(documents, "Service") for port in one["spec"]["ports"]}
-    named = [(title(one), port, of_services) for one, port in _scraped(documents)]
+    named = [(title(one), port, known) for one, port, known in _scraped(documents)]
     named += [(pod.owner, probe["httpGet"]["port"], port_names(pod)) for pod, probe in _probes(documents)]
     for service in of_kind(documents, "Service"):
-        named += [(title(service), port["targetPort"], served) for port in service["spec"]["ports"]]
+        selector = {"matchLabels": service["spec"]["selector"]}
+        served = [port_names(pod) for pod in pods(documents) if pod.stays and selects(selector, pod.labels)]
+        named += [
+            (title(service), port["targetPort"], set().union(*served)) for port in service["spec"]["ports"]
+        ]
     return [f"{owner} names port {port}" for owner, port, known in named if port not in known]
 
 
-def _scraped(documents: list[Document]) -> Iterator[tuple[Document, str]]:
+def _scraped(documents: list[Document]) -> Iterator[tuple[Document, str, set[str]]]:
+    """Each monitor, a port that it names, and those of the services that it selects."""
     for monitor in of_kind(documents, "ServiceMonitor"):
+        services = _selected(monitor, documents)
+        known = {port["name"] for service in services for port in service["spec"]["ports"]}
         for endpoint in monitor["spec"]["endpoints"]:
-            yield monitor, endpoint["port"]
+            yield monitor, endpoint["port"], known
+
+
+def _selected(monitor: Document, documents: list[Document]) -> list[Document]:
+    return [
+        service
+        for service in of_kind(documents, "Service")
+        if selects(monitor["spec"]["selector"], service["metadata"]["labels"])
+    ]
 
 
 def _probes(documents: list[Document]) -> Iterator[tuple[Pod, dict[str, Any]]]:
-    for pod in serving_pods(documents):
+    for pod in (pod for pod in pods(documents) if pod.stays):
         for container in pod.containers:
             yield from ((pod, probe) for key, probe in container.items() if key.endswith("Probe"))
 
 
 def scrape_every_service(documents: list[Document]) -> list[str]:
-    """Under the name by which rules and dashboards know the service."""
+    """Once each, where anything is scraped, under the names by which rules and dashboards know them."""
     prometheus = yaml.safe_load((FOLDER.parent / "monitoring" / "prometheus.yml").read_text())
-    job = prometheus["scrape_configs"][0]["job_name"]
-    return [
-        f"{title(monitor)} does not scrape {title(service)} as {job}"
-        for monitor in of_kind(documents, "ServiceMonitor")
+    known = {one["job_name"] for one in prometheus["scrape_configs"]} & {"sightline", "sightline-looks"}
+    monitors = of_kind(documents, "ServiceMonitor")
+    jobs = {
+        title(service): [
+            service["metadata"]["labels"].get(monitor["spec"].get("jobLabel"))
+            for monitor in monitors
+            if service in _selected(monitor, documents)
+        ]
         for service in of_kind(documents, "Service")
-        if not selects(monitor["spec"]["selector"], service["metadata"]["labels"])
-        or service["metadata"]["labels"].get(monitor["spec"].get("jobLabel")) != job
-    ]
+        if monitors
+    }
+    problems = [f"{name} is scraped as {found}" for name, found in jobs.items() if len(found) != 1]
+    scraped = {job for found in jobs.values() for job in found}
+    return problems + [f"nothing is scraped as {job}" for job in sorted(known - scraped) if monitors]
 
 
 def name_what_exists(documents: list[Document]) -> list[str]:

@@ -92,7 +92,7 @@ def test_local_needs_no_controller_that_kind_lacks(built: dict[str, list[Documen
 def test_production_asks_for_keys_and_for_the_jobs_database(built: dict[str, list[Document]]) -> None:
     documents = built["production"]
     (endpoint,) = one(documents, "ServiceMonitor/sightline")["endpoints"]
-    jobs = [pod for pod in pods(documents) if not pod.serves]
+    jobs = [pod for pod in pods(documents) if not pod.stays]
 
     assert environment(serving_pods(documents)[0], documents)["SIGHTLINE_KEYS_FILE"] == "/keys/keys.json"
     assert endpoint["authorization"]["credentials"]["name"] == "sightline-metrics-key"
