@@ -1,6 +1,6 @@
-"""The steps that every pipeline which trains has in common: a data set becomes arrays and an augmentation.
+"""The steps that pipelines have in common: a data set becomes a manifest, then arrays and an augmentation.
 
-In one place, so that hosts which only search see the images and the split of those that train.
+In one place, so that hosts which only search, and the gate, see the images and the split of those that train.
 """
 
 from __future__ import annotations
@@ -17,16 +17,25 @@ from steps.validate import fingerprint_contracts, validate
 from vision.config import Config
 
 
-class Data(NamedTuple):
+class Divided(NamedTuple):
     """Outputs of steps, as ZenML hands them from one to the next."""
 
+    inspected: Any
+    facts: Any
+    quarantine: Any
     manifest: Any
-    prepared: Any
+
+
+class Prepared(NamedTuple):
+    """The same."""
+
+    manifest: Any
+    images: Any
     policy: Any
 
 
-def prepare_data(config: Config) -> Data:
-    """Each line is a step."""
+def divide_data(config: Config) -> Divided:
+    """Each line is a step, or what makes its cache follow the files."""
     contracts = fingerprint_contracts(config.contracts)
     name, seed = config.name, config.seed
     source = fingerprint_source(config.data, config.review, name=name)
@@ -36,7 +45,13 @@ def prepare_data(config: Config) -> Data:
     policies = config.quality.policies
     valid, quarantine, _ = validate(inspected, config.contracts, policies, fingerprint=contracts)
     manifest = split(valid, config.split, policies, seed=seed, name=name)
-    report_data(inspected, manifest, quarantine, facts, config.prepare, name=name)
-    prepared = prepare(manifest, config.prepare)
-    policy, _ = augment(prepared, config.augment, seed=seed)
-    return Data(manifest, prepared, policy)
+    return Divided(inspected, facts, quarantine, manifest)
+
+
+def prepare_data(config: Config) -> Prepared:
+    """The same, until training can begin."""
+    inspected, facts, quarantine, manifest = divide_data(config)
+    report_data(inspected, manifest, quarantine, facts, config.prepare, name=config.name)
+    images = prepare(manifest, config.prepare)
+    policy, _ = augment(images, config.augment, seed=config.seed)
+    return Prepared(manifest, images, policy)

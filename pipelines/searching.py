@@ -16,8 +16,6 @@ from vision.config import Config
 @pipeline(cache_policy=follow_code(), execution_mode=ExecutionMode.FAIL_FAST)
 def searching(config: Config = Config()) -> None:  # noqa: B008 - frozen
     """The trials that `training` of the same file draws from, and nothing behind them."""
-    data = prepare_data(config)
-    tune(
-        data.prepared, data.policy, config.model, config.train, config.tune,
-        seed=config.seed, name=config.name,
-    )  # fmt: skip
+    _, prepared, policy = prepare_data(config)
+    seed, name = config.seed, config.name
+    tune(prepared, policy, config.model, config.train, config.tune, seed=seed, name=name)
