@@ -1,4 +1,4 @@
-"""The training pipeline, run as a user runs it, four times in one project.
+"""The training pipeline, run as a user runs it, four times in one project, and then the gate alone.
 
 From nothing; after an image was written again with the same bytes and a limit of the gate moved; after an
 image changed; and after a rollback, with nothing changed. Each fixture makes its run once and remembers what
@@ -82,6 +82,11 @@ def rolled_back(changed: Outcome) -> Outcome:
 
 
 @pytest.fixture(scope="module")
+def judged(rolled_back: Outcome) -> Outcome:
+    return train(rolled_back.project, "pipelines.promotion.promotion")
+
+
+@pytest.fixture(scope="module")
 def status(first: Outcome) -> Any:
     """`sightline status`; its figures are those of whichever version is champion by now."""
     return first.project.sightline("status")
@@ -158,4 +163,15 @@ def test_unchanged_run_takes_all_from_the_cache(rolled_back: Outcome) -> None:
 def test_unchanged_run_does_not_undo_a_rollback(rolled_back: Outcome) -> None:
     assert rolled_back.champion == 1
     rows = history(rolled_back.project.workspace, MODEL)
-    assert [(row.action, row.version) for row in rows] == [("promote", 1), ("promote", 2), ("rollback", 1)]
+    assert [(row.action, row.version) for row in rows[:3]] == [
+        ("promote", 1),
+        ("promote", 2),
+        ("rollback", 1),
+    ]
+
+
+def test_the_gate_alone_judges_the_newest_version_that_is_no_champion(judged: Outcome) -> None:
+    assert judged.run.cached == {"ingest", "inspect", "validate", "split"}
+    assert judged.run.executed == {"choose_candidate", "judge", "build_bento", "try_bento", "promote"}
+    assert "version 2 was rolled back by" in judged.run.log  # and so is not promoted again by itself
+    assert (len(judged.versions), judged.champion) == (2, 1)
