@@ -35,6 +35,12 @@ MODEL = "colours"
 CLASSES = {"blue": (60, 60, 190), "green": (60, 190, 60), "red": (190, 60, 60)}
 IMAGES_PER_CLASS = 24
 EPOCHS = 4
+# What pipelines call while they are compiled.
+FINGERPRINTS = (
+    "pipelines.data_preparation.fingerprint_source",
+    "pipelines.data_preparation.fingerprint_contracts",
+    "pipelines.training.fingerprint_images",
+)
 # Steps that look at the world outside their inputs, and so are never taken from the cache.
 UNCACHED = {"register", "judge", "build_bento", "try_bento", "promote"}
 

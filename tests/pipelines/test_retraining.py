@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from registry.workspace import Workspace
+from tests.pipelines.conftest import FINGERPRINTS
 from vision.augmentation_policy import AugmentationPolicy
 from vision.config import Config
 from vision.errors import RegistryError
@@ -123,8 +124,8 @@ def test_the_pipeline_is_training_with_a_start_and_a_reason(
     champion: int, begins: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("SIGHTLINE_HOME", str(tmp_path))
-    for name in ("fingerprint_source", "fingerprint_contracts", "fingerprint_images"):
-        monkeypatch.setattr(f"pipelines.training.{name}", lambda *_, **__: "")
+    for name in FINGERPRINTS:
+        monkeypatch.setattr(name, lambda *_, **__: "")
     retraining = importlib.import_module("pipelines.retraining")
     monkeypatch.setattr(retraining, "starting_champion", lambda _: champion)
 

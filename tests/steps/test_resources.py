@@ -11,14 +11,11 @@ from uuid import uuid4
 import pytest
 import yaml
 
+from tests.pipelines.conftest import FINGERPRINTS
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted([ROOT / "zenml_config.yaml", *(ROOT / "configs").glob("*.yaml")])
 WITH_GPUS = [path for path in FILES if "gpu_count" in path.read_text()]
-FINGERPRINTS = (
-    "data_preparation.fingerprint_source",
-    "data_preparation.fingerprint_contracts",
-    "training.fingerprint_images",
-)
 
 Resources = Callable[[Path], dict[str, Any]]
 
@@ -34,7 +31,7 @@ def resources_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Resources
         patch.setattr("zenml.utils.source_utils._CUSTOM_SOURCE_ROOT", str(ROOT))
         patch.setattr("zenml.config.compiler.get_zenml_versions", lambda: ("client", "server"))
         for name in FINGERPRINTS:  # they look at images that are not there
-            patch.setattr(f"pipelines.{name}", lambda *_, **__: "")
+            patch.setattr(name, lambda *_, **__: "")
         yield compiled_resources
 
 
