@@ -1,4 +1,7 @@
-"""Several labels an image, from a table of real photos to answers over HTTP (BCCD, a few epochs)."""
+"""Several labels an image, from a table of real photos to answers over HTTP (BCCD, a few epochs).
+
+How right the answers are after a whole training is measured by `python -m benchmarks bccd`.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +50,9 @@ def test_thresholds_are_the_labels_own_and_the_endpoint_follows_them(
 
     service = start_service(SIGHTLINE_HOME=project.workspace.root)
     service.wait_ready(60)
-    rows = pd.read_csv(DATA / "labels.csv").query("split == 'test'")
-    right = []
-    for row in rows.itertuples():
-        data = (DATA / row.path).read_bytes()
+    for path in pd.read_csv(DATA / "labels.csv").query("split == 'test'")["path"]:
+        data = (DATA / path).read_bytes()
         answer = service.classify(data).json()
-        probabilities = classifier.classify(data)
-        named = zip(classifier.class_names, probabilities, classifier.thresholds, strict=True)
+        named = zip(classifier.class_names, classifier.classify(data), classifier.thresholds, strict=True)
         assert answer["task"] == "multi_label"
         assert set(answer["labels"]) == {name for name, value, limit in named if value >= limit}
-        right += [(cell in answer["labels"]) == (cell in row.labels.split("|")) for cell in CELLS]
-    assert sum(right) / len(right) > 0.75  # always the more frequent answer: 0.81
