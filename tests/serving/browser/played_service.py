@@ -128,6 +128,7 @@ class Played:
             "/v1/models": (200, MODELS),
             "/v1/models/flowers": (200, CARDS[0]),
             "/v1/models/bccd": (200, CARDS[1]),
+            "/v1/classify": (200, FLOWER),  # before the models are known
             "/v1/models/flowers/classify": (200, FLOWER),
             "/v1/models/bccd/classify": (200, CELLS),
             "/v1/explain": (200, png("crimson")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.serving.browser.played_service import CELLS, FLOWER, MODELS, give, png
+from tests.serving.browser.played_service import CELLS, FLOWER, MODELS, give, png, refusal
 
 
 def test_the_keyboard_alone_is_enough(visit) -> None:
@@ -54,6 +54,16 @@ def test_a_picture_may_be_dropped_or_pasted(visit) -> None:
 
     page.evaluate(give_by, ["drop", []])
     expect(page.get_by_role("alert")).to_contain_text("no file in it")
+
+
+def test_a_picture_given_before_the_models_are_known_goes_to_the_default_one(visit) -> None:
+    page, played = visit({"/v1/models": (503, refusal("not_ready", "There is no model yet."))})
+    expect(page.get_by_role("alert")).to_contain_text("no model yet")
+
+    give(page)
+
+    expect(page.locator("#result")).to_be_visible()
+    assert played.last("classify").url.endswith("/v1/classify")
 
 
 # Each text against the nearest ground that is painted, by WCAG 2.2's formula of contrast (1.4.3).
