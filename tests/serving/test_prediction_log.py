@@ -275,7 +275,7 @@ def test_two_processes_write_side_by_side(home) -> None:
 
 def test_a_killed_process_leaves_whole_files_only(home, caplog) -> None:
     writer = start_writer(home, WITHOUT_END)
-    wait_until(lambda: len(list(predictions_folder(home).rglob("*.parquet"))) >= 5, 60)
+    wait_until(lambda: len(list(predictions_folder(home).rglob("[!.]*.parquet"))) >= 5, 60)
     writer.send_signal(signal.SIGKILL)
     writer.wait()
 
