@@ -1,8 +1,9 @@
 """Validation images -> confidence that agrees with accuracy, labels' thresholds, and rules for the doubtful.
 
 Temperature scaling (Guo et al. 2017, On Calibration of Modern Neural Networks) divides logits by one number.
-It changes no likeliest class, and takes no label's probability across 0.5: a label that is given too rarely,
-thresholds mend. What promises something of new images is fitted to images that the temperature has not seen.
+It changes no likeliest class, and takes no label's probability across 0.5: a label that is given too rarely
+needs a bias (`method: vector`), or a threshold. What promises something of new images is fitted to images
+that the temperature has not seen.
 """
 
 from __future__ import annotations
@@ -127,6 +128,12 @@ def _calibrate_classes(
             f"calibrate.min_recall is {config.min_recall:g}, but each image has one class, and only several"
             " labels an image have thresholds; remove config.calibrate.min_recall"
         )
+    return _scaled(classifier, logits, labels, config)
+
+
+def _scaled(
+    classifier: ImageClassifier, logits: Logits, labels: Labels, config: CalibrateConfig
+) -> ImageClassifier:
     temperature = fit_temperature(logits, labels)
     if config.method == "scalar":
         return classifier.with_temperature(temperature)
@@ -155,16 +162,11 @@ def _rules(
 def _calibrate_labels(
     classifier: ImageClassifier, logits: Logits, labels: Labels, config: CalibrateConfig, *, seed: int
 ) -> ImageClassifier:
-    if config.method == "vector":
-        raise ConfigError(
-            "calibrate.method is vector, which is for one class an image, but these images have several"
-            " labels each; set config.calibrate.method to scalar"
-        )
     if config.min_recall is None:
-        calibrated = classifier.with_temperature(fit_temperature(logits, labels))
+        calibrated = _scaled(classifier, logits, labels, config)
         return calibrated.with_thresholds(fit_thresholds(calibrated.to_probabilities(logits), labels))
     fitting, promising = halves(len(labels), seed)
-    calibrated = classifier.with_temperature(fit_temperature(logits[fitting], labels[fitting]))
+    calibrated = _scaled(classifier, logits[fitting], labels[fitting], config)
     probabilities = calibrated.to_probabilities(logits[promising])
     threshold = fit_recall_threshold(probabilities, labels[promising], config.min_recall)
     return calibrated.with_thresholds([threshold] * labels.shape[1])

@@ -28,8 +28,7 @@ Probabilities = NDArray[np.float32]
 class ImageClassifier:
     """Bytes or pixels in, calibrated probabilities out.
 
-    `scales` and `biases`, of a multi-class classifier only: one a class, or none where the temperature does
-    without them. `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
+    `scales` and `biases`: one a class, or none where the temperature does without them. `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
     `uncertainty`: None of a classifier that has not been calibrated, and in bundles of before there were such
     rules.
     """
@@ -48,8 +47,8 @@ class ImageClassifier:
         several, classes = self.task == "multi_label", len(self.class_names)
         fitting = (0, classes) if several else (0,)
         assert len(self.thresholds) in fitting, f"{len(self.thresholds)} thresholds, allowed: {fitting}"
-        vector, fitting = (len(self.scales), len(self.biases)), (0,) if several else (0, classes)
-        assert vector[0] == vector[1] in fitting, f"{vector} scales and biases, allowed: {fitting}"
+        vector = (len(self.scales), len(self.biases))
+        assert vector in ((0, 0), (classes, classes)), f"{vector} scales and biases, allowed: 0 or {classes}"
 
     def logits(self, images: ImageArray) -> Logits:
         """Logits (N, K), float32, of preprocessed images (N, H, W, 3), uint8 0..255."""

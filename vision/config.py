@@ -87,7 +87,7 @@ class CalibrateConfig(Section):
 
     method: Literal["scalar", "vector"] = Field(
         "scalar",
-        description="one temperature, or a scale and a bias a class (not for several labels an image)",
+        description="one temperature, or a scale and a bias a class",
     )
     sets: Literal["lac", "aps", "raps", "none"] = Field(
         "lac", description="prediction sets: smallest, adaptive, adaptive without long tails (MAPIE's names)"

@@ -233,8 +233,9 @@ LOGITS = np.random.default_rng(0).normal(0, 30, (20, 3)).astype(np.float32)
         classifier_of(LOGITS).with_temperature(2.5),
         classifier_of(LOGITS).with_vector([1, 2, 0.5], [0.1, -1, 1]),
         classifier_of(LOGITS, "multi_label").with_temperature(0.3),
+        classifier_of(LOGITS, "multi_label").with_vector([1, 2, 0.5], [0.1, -1, 1]),
     ],
-    ids=["temperature", "vector", "labels"],
+    ids=["temperature", "vector", "labels", "labels, vector"],
 )
 def test_probabilities_are_calibrated_in_the_graph(calibrated: ImageClassifier) -> None:
     received = to_probabilities(tf.constant(LOGITS), calibrated).numpy()

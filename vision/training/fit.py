@@ -25,6 +25,7 @@ from vision.training.devices import refuse_accumulation, shareable
 from vision.training.memory import with_smaller_batches
 from vision.training.objective import Targets, build_objective, training_targets
 from vision.training.progress import ProgressBar, Stopwatch
+from vision.training.quick_layers import quick_layers
 from vision.training.schedule import build_optimizer, rate_callbacks
 from vision.training.several_workers import ALONE, Worker, this_worker
 from vision.training.several_workers_callback import InStep, refuse_uneven
@@ -133,15 +134,16 @@ class _Job:
         first_epoch, worker = state.next_epoch if state else 0, this_worker()
         if worker.count > 1:
             parts.append(InStep(self.model, worker, fingerprint=fingerprint, next_epoch=first_epoch))
-        trainer.fit(
-            batches,
-            validation_data=self._ordered(self.validation, worker),
-            initial_epoch=first_epoch,
-            epochs=config.epochs,
-            shuffle=False,  # Keras would order the batches by Python's own generator, which nobody saves
-            verbose=0,
-            callbacks=parts,
-        )
+        with quick_layers(self.model):
+            trainer.fit(
+                batches,
+                validation_data=self._ordered(self.validation, worker),
+                initial_epoch=first_epoch,
+                epochs=config.epochs,
+                shuffle=False,  # Keras would order the batches by Python's own generator, which nobody saves
+                verbose=0,
+                callbacks=parts,
+            )
         values = {name: [float(value) for value in each] for name, each in history.history.items()}
         seen = len(values["loss"]) * len(batches) * config.batch_size
         return TrainingResult(self.model, values, stopwatch.seconds, seen / stopwatch.seconds)
