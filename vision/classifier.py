@@ -28,9 +28,9 @@ Probabilities = NDArray[np.float32]
 class ImageClassifier:
     """Bytes or pixels in, calibrated probabilities out.
 
-    `scales` and `biases`: one a class, or none where the temperature does without them. `thresholds`, of a multi-label classifier only, 0..1: one a class, or none for 0.5 each.
-    `uncertainty`: None of a classifier that has not been calibrated, and in bundles of before there were such
-    rules.
+    `scales` and `biases`: one a class, or none where the temperature does without them. `thresholds`, of a
+    multi-label classifier only, 0..1: one a class, or none for 0.5 each. `uncertainty`: None of a classifier
+    that has not been calibrated, and in bundles of before there were such rules.
     """
 
     runtime: Runtime

@@ -64,8 +64,8 @@ class TrainConfig(Section):
     curriculum_epochs: int = Field(
         0, ge=0, description="first epochs that see the easy images first, by the model's own loss"
     )
-    test_time_augmentation: Literal["none", "flip"] = Field(
-        "none", description="flip: the mean of an image's answer and that of its mirror image"
+    test_time_augmentation: Literal["none", "flip", "flip_and_shift"] = Field(
+        "none", description="mean of the answers to an image and its mirror image; to both shifted by a pixel"
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "float32", description="auto: float16 on a GPU, bfloat16 on a processor that has it; weights stay 32"

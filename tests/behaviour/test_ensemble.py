@@ -16,7 +16,7 @@ from vision.preprocessing import Preprocessing
 from vision.runtimes import keras_runtime
 from vision.runtimes.keras_features import feature_map
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.training.averaging import average_models, copy_of, mirrored
+from vision.training.averaging import average_models, behind_mirror, copy_of, is_shifted, mirrored
 from vision.training.ensemble import for_snapshots, greedy_soup, train_ensemble
 from vision.training.fit import TrainingResult, fit_model
 from vision.training.validation import Validation
@@ -66,6 +66,23 @@ def test_a_mirrored_model_has_the_mean_over_image_and_mirror_image(task):
     assert not np.allclose(*both, atol=1e-3)
     assert probabilities(view, images, task) == pytest.approx(np.mean(both, axis=0), abs=1e-6)
     assert view.count_params() == network.count_params()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_shifted_model_has_the_mean_over_six_views(task):
+    network, images = network_of(1), colours(20, 1).images
+    height, width = images.shape[1:3]
+
+    def shifted(images: np.ndarray) -> list[np.ndarray]:
+        padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], mode="edge")
+        return [padded[:, place : place + height, place : place + width] for place in (0, 1, 2)]
+
+    views = [*shifted(images), *shifted(images[:, :, ::-1])]
+    expected = np.mean([probabilities(network, view, task) for view in views], axis=0)
+    six = mirrored(network, task=task, shifted=True)
+    assert probabilities(six, images, task) == pytest.approx(expected, abs=1e-6)
+    assert is_shifted(six) and not is_shifted(mirrored(network, task=task)) and not is_shifted(network)
+    assert behind_mirror(six).count_params() == six.count_params()
 
 
 @pytest.mark.parametrize("task", TASKS)

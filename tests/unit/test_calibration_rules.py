@@ -147,7 +147,16 @@ def test_a_label_that_nearly_all_images_have_is_given_where_the_network_saw_noth
         (np.eye(4)[np.arange(20) % 3], np.arange(20) % 3),
         (np.ones((1, 2)), np.array([0])),
     ],
-    ids=["labels", "labels, all right, huge", "labels that all have", "no opinion", "all right, huge", "all wrong, huge", "a class absent", "one image"],
+    ids=[
+        "labels",
+        "labels, all right, huge",
+        "labels that all have",
+        "no opinion",
+        "all right, huge",
+        "all wrong, huge",
+        "a class absent",
+        "one image",
+    ],
 )
 def test_vectors_stay_finite(logits: np.ndarray, labels: np.ndarray) -> None:
     temperature = fit_temperature(logits, labels)

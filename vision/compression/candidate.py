@@ -9,8 +9,9 @@ from vision.classifier import ImageClassifier
 from vision.compression.conversions import Conversion
 from vision.intervals import MetricEstimate
 
-# Names, among students, of the network as it was trained, and of what its mirror averages (vision/training).
-TRAINED, ONE_VIEW = "", "one view"
+# Names, among students, of the network as it was trained, of what its test-time augmentation averages
+# (vision/training), and of that with flips alone.
+TRAINED, ONE_VIEW, TWO_VIEWS = "", "one view", "two views"
 
 
 class Place(NamedTuple):

@@ -22,7 +22,7 @@ from vision.compression.data import CompressionData
 from vision.errors import ConfigError
 from vision.model_config import ModelConfig
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.training.averaging import mirrored
+from vision.training.averaging import with_views
 from vision.training.devices import data_parallel
 from vision.training.fit import fit_model
 from vision.training.network import as_float32, build_network
@@ -63,8 +63,7 @@ def distil(
             policy=data.policy, config=config, seed=data.seed, checkpoint=checkpoint, teacher=teacher,
         )  # fmt: skip
     network = as_float32(network, student, image_shape, classes)
-    if config.test_time_augmentation == "flip":
-        network = mirrored(network, task=classifier.task)
+    network = with_views(network, config.test_time_augmentation, task=classifier.task)
     return ImageClassifier(
         KerasRuntime(network), classifier.preprocessing, classifier.class_names, task=classifier.task
     )

@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Self
 
 from vision.classifier import ImageClassifier
-from vision.compression.candidate import ONE_VIEW, TRAINED
+from vision.compression.candidate import ONE_VIEW, TRAINED, TWO_VIEWS
 from vision.compression.candidates import Convertible, convertible
 from vision.compression.conversions import Limit
 from vision.compression.data import CompressionData
 from vision.compression_config import CompressConfig
 from vision.model_config import ModelConfig
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.training.averaging import behind_mirror
+from vision.training.averaging import behind_mirror, is_shifted, mirrored
 
 
 def student_name(student: ModelConfig) -> str:
@@ -49,7 +49,10 @@ class Variants:
     def untaught(self) -> list[str]:
         """The names of those that are there already: a mirrored network is two, and one costs half."""
         assert isinstance(self.original.runtime, KerasRuntime)
-        return [TRAINED] if behind_mirror(self.original.runtime.model) is None else [TRAINED, ONE_VIEW]
+        model = self.original.runtime.model
+        if behind_mirror(model) is None:
+            return [TRAINED]
+        return [TRAINED, TWO_VIEWS, ONE_VIEW] if is_shifted(model) else [TRAINED, ONE_VIEW]
 
     @property
     def students(self) -> dict[str, ModelConfig]:
@@ -72,10 +75,13 @@ class Variants:
         return self._made[key]
 
     def _make(self, student: str, pruned: float) -> ImageClassifier:
-        if student == ONE_VIEW:  # pruned and trained once, for one view and for both
-            both = self._classifier(TRAINED, pruned)
-            assert isinstance(both.runtime, KerasRuntime)
-            return both.with_runtime(KerasRuntime(behind_mirror(both.runtime.model)))
+        if student in (ONE_VIEW, TWO_VIEWS):  # pruned and trained once, for all views and for fewer
+            whole = self._classifier(TRAINED, pruned)
+            assert isinstance(whole.runtime, KerasRuntime)
+            network = behind_mirror(whole.runtime.model)
+            if student == TWO_VIEWS:
+                network = mirrored(network, task=whole.task)
+            return whole.with_runtime(KerasRuntime(network))
         if pruned:
             from vision.compression.pruning.prune import prune
 

@@ -1,4 +1,4 @@
-"""Several networks, or two views of an image, as one graph: pixels in, logits of mean probabilities out.
+"""Several networks, or several views of an image, as one graph: pixels in, logits of mean probabilities out.
 
 Export, quantisation and serving take such a network like any other. Its members are nested, so no feature map
 is found in it: explanations ask the network behind a mirror, and fall back to occlusion for the rest.
@@ -7,7 +7,7 @@ is found in it: explanations ask the network behind a mirror, and fall back to o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import ops
@@ -17,6 +17,7 @@ from vision.task import Task
 # float32's epsilon, about: a probability below it is as good as none. From plain probabilities and not
 # from their logarithms: in int8 the latter have steps of 1/16.
 SMALLEST = 1e-7
+TestTimeAugmentation = Literal["none", "flip", "flip_and_shift"]
 ENSEMBLE, MIRRORED = "ensemble", "mirrored"  # the names by which they are known again
 
 
@@ -55,6 +56,19 @@ class WithMirrorImages(keras.layers.Layer):
         return ops.concatenate([images, ops.flip(images, axis=2)])
 
 
+@keras.saving.register_keras_serializable(package="sightline")
+class WithShiftedImages(keras.layers.Layer):
+    """Images (3N, H, W, C): those given, (N, H, W, C), then the same a pixel further down and right, then a
+    pixel further up and left; the edge is repeated.
+    """
+
+    def call(self, images: Any) -> Any:
+        down, up = images, images
+        for axis in (1, 2):
+            down, up = _shifted(down, axis, 1), _shifted(up, axis, -1)
+        return ops.concatenate([images, down, up])
+
+
 def average_models(models: Sequence[keras.Model], *, task: Task) -> keras.Model:
     """One network whose probabilities are the mean of those of the models, of which it holds copies.
 
@@ -74,11 +88,24 @@ def members_of(model: keras.Model) -> list[keras.Model]:
     return [member for layer in nested for member in members_of(layer)]
 
 
-def mirrored(model: keras.Model, *, task: Task) -> keras.Model:
-    """Test-time augmentation: the mean of what `model` says of an image and of its mirror image."""
+def with_views(model: keras.Model, augmentation: TestTimeAugmentation, *, task: Task) -> keras.Model:
+    """What TrainConfig.test_time_augmentation makes of a network."""
+    if augmentation == "none":
+        return model
+    return mirrored(model, task=task, shifted=augmentation == "flip_and_shift")
+
+
+def mirrored(model: keras.Model, *, task: Task, shifted: bool = False) -> keras.Model:
+    """Test-time augmentation: the mean of what `model` says of an image and of its mirror image.
+
+    With `shifted` also of both a pixel further down and right, and up and left (Jordan 2024, section 3.5).
+    """
     images = keras.Input(model.input_shape[1:])
-    logits = model(WithMirrorImages()(images))  # in one batch: in two, OpenVINO would hold two models
-    both_ways = keras.Model(images, _mean_layer(2, task)(logits), name="both_ways")
+    views = WithMirrorImages()(images)
+    if shifted:
+        views = WithShiftedImages()(views)
+    logits = model(views)  # in one batch: in two, OpenVINO would hold two models
+    both_ways = keras.Model(images, _mean_layer(6 if shifted else 2, task)(logits), name="both_ways")
     # Nested once more: in the outer graph Grad-CAM would take the mirror images for a feature map.
     inputs = keras.Input(model.input_shape[1:])
     return keras.Model(inputs, both_ways(inputs), name=MIRRORED)
@@ -86,10 +113,27 @@ def mirrored(model: keras.Model, *, task: Task) -> keras.Model:
 
 def behind_mirror(model: keras.Model) -> keras.Model | None:
     """The network whose answers to an image and its mirror image `model` averages; None where it does not."""
-    if model.name != MIRRORED:
-        return None
-    both_ways = next(layer for layer in model.layers if isinstance(layer, keras.Model))
-    return next(layer for layer in both_ways.layers if isinstance(layer, keras.Model))
+    return None if model.name != MIRRORED else _nested(_nested(model))
+
+
+def is_shifted(model: keras.Model) -> bool:
+    """Whether `mirrored` made it with `shifted`."""
+    return model.name == MIRRORED and any(
+        isinstance(layer, WithShiftedImages) for layer in _nested(model).layers
+    )
+
+
+def _nested(model: keras.Model) -> keras.Model:
+    return next(layer for layer in model.layers if isinstance(layer, keras.Model))
+
+
+def _shifted(images: Any, axis: int, by: int) -> Any:
+    """Images one pixel further along the axis, or back; by slices, which all formats have."""
+    first, last = ([slice(None)] * axis + [part] for part in (slice(0, 1), slice(-1, None)))
+    start, end = ([slice(None)] * axis + [part] for part in (slice(0, -1), slice(1, None)))
+    if by > 0:
+        return ops.concatenate([images[tuple(first)], images[tuple(start)]], axis=axis)
+    return ops.concatenate([images[tuple(end)], images[tuple(last)]], axis=axis)
 
 
 def _mean_layer(views: int, task: Task) -> MeanSoftmax:

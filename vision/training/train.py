@@ -17,7 +17,7 @@ from vision.model_facts import flops
 from vision.prepared import LabelledImages, PreparedImages
 from vision.runtimes.keras_runtime import KerasRuntime
 from vision.task import task_of
-from vision.training.averaging import mirrored
+from vision.training.averaging import with_views
 from vision.training.backbone import Backbone
 from vision.training.devices import accelerator, data_parallel
 from vision.training.ensemble import for_snapshots, train_ensemble
@@ -95,8 +95,7 @@ def train_classifier(
         )
         network, results, scores = ensemble.model, ensemble.results, ensemble.member_scores
     task = task_of(train.labels)
-    if plan.train.test_time_augmentation == "flip":
-        network = mirrored(network, task=task)
+    network = with_views(network, plan.train.test_time_augmentation, task=task)
     classifier = ImageClassifier(
         KerasRuntime(network), prepared.preprocessing, prepared.class_names, task=task
     )

@@ -14,7 +14,7 @@ from vision.compression.pruning.rules import trace_channels
 from vision.errors import ConfigError
 from vision.runtimes.keras_runtime import KerasRuntime
 from vision.task import Task
-from vision.training.averaging import behind_mirror, members_of, mirrored
+from vision.training.averaging import behind_mirror, is_shifted, members_of, mirrored
 from vision.training.devices import data_parallel
 from vision.training.fit import EpochLog, fit_model
 from vision.training.precision import dtype_policy, in_precision
@@ -59,7 +59,7 @@ def prune(
             if config is not None:
                 _train(network, data, config, teacher, on_epoch, first_epoch=number * config.epochs)
     if one_way is not None:
-        network = mirrored(network, task=classifier.task)
+        network = mirrored(network, task=classifier.task, shifted=is_shifted(model))
     return classifier.with_runtime(KerasRuntime(network))
 
 
