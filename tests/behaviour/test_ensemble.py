@@ -95,9 +95,10 @@ def test_certain_members_give_finite_logits(task):
     assert (logits[:, 0] > logits[:, 2]).all()
 
 
+@pytest.mark.parametrize("shifted", [False, True])
 @pytest.mark.parametrize("task", TASKS)
-def test_a_mirrored_ensemble_is_saved_and_loaded_in_safe_mode(task, tmp_path):
-    network = mirrored(average_models([network_of(1), network_of(2)], task=task), task=task)
+def test_a_mirrored_ensemble_is_saved_and_loaded_in_safe_mode(task, shifted, tmp_path):
+    network = mirrored(average_models([network_of(1), network_of(2)], task=task), task=task, shifted=shifted)
     images = colours(8, 1).images
     KerasRuntime(network).save(tmp_path)
     loaded = keras_runtime.load(tmp_path, "float32")

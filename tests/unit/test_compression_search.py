@@ -9,7 +9,7 @@ from tests.behaviour.tiny import equal_weights
 from vision.augmentation_policy import AugmentationPolicy
 from vision.classifier import ImageClassifier
 from vision.compression import search as search_module
-from vision.compression.candidate import ONE_VIEW, TRAINED, Candidate, Failure
+from vision.compression.candidate import ONE_VIEW, TRAINED, TWO_VIEWS, Candidate, Failure
 from vision.compression.compress import draw_calibration
 from vision.compression.conversions import Conversion, has_bfloat16
 from vision.compression.data import CompressionData
@@ -24,7 +24,7 @@ from vision.model_config import ModelConfig
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
-from vision.training.averaging import behind_mirror, mirrored
+from vision.training.averaging import behind_mirror, is_shifted, mirrored
 from vision.training_config import TrainConfig
 
 SIDE = 8
@@ -97,6 +97,15 @@ def test_one_view_and_both_are_pruned_and_trained_once(original, monkeypatch):
     assert shares == [0.5] and pruned.keys() == {TRAINED, ONE_VIEW}
     one_view = behind_mirror(pruned[TRAINED].runtime.model)
     assert equal_weights(one_view, pruned[ONE_VIEW].runtime.model)
+
+
+def test_of_six_views_two_and_one_are_tried(original):
+    six = original.with_runtime(KerasRuntime(mirrored(original.runtime.model, task="multi_class", shifted=True)))
+    outcomes = tried(six, precisions=("float32",), trials=0, prune=PruneConfig(shares=()))
+    views = {outcome.place.student: outcome.network.runtime.model for outcome in outcomes}
+    assert views.keys() == {TRAINED, TWO_VIEWS, ONE_VIEW}
+    assert is_shifted(views[TRAINED]) and not is_shifted(views[TWO_VIEWS])
+    assert behind_mirror(views[TWO_VIEWS]) is not None and behind_mirror(views[ONE_VIEW]) is None
 
 
 def test_a_place_that_fails_is_recorded_and_the_search_goes_on(original, monkeypatch):
