@@ -61,6 +61,7 @@ BENCHMARKS = {
     "serving": serving.main,
     "replicas": replicas.main,
     "batch": batch.main,
+    "batch_ray": batch.ray,
     "scale": scale.main,
     "go": go_service.main,
 }

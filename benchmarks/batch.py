@@ -41,6 +41,13 @@ def main(small: int = SMALL, photos: int = PHOTOS, rounds: int = ROUNDS) -> None
     write_section("batch", measure(small, photos, rounds))
 
 
+def ray(rounds: int = ROUNDS) -> None:
+    """Small images on Ray alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        row = _ray_row(next(make_cases(Path(folder), SMALL, 0)), rounds)
+    write_section("batch-ray", table(HEAD, [row]))
+
+
 def measure(small: int, photos: int, rounds: int) -> str:
     """The section's text, of that many images of each kind."""
     with tempfile.TemporaryDirectory() as folder:

@@ -19,6 +19,7 @@ from vision.augmentation_policy import AugmentationPolicy
 from vision.config_file import load_config
 from vision.prepared import LabelledImages
 from vision.training.fit import fit_model
+from vision.training.precision import computing_in, dtype_policy
 from vision.training.train import TrainingPlan, train_network
 from vision.training_config import TrainConfig
 
@@ -28,33 +29,40 @@ CONFIG = TrainConfig(
 )
 ROUNDS = 5
 WHOLE = "configs/cifar10-fast.yaml"
-# Name, options, side, images: a small net for which bookkeeping weighs most, and a larger one.
-CASES = (("residual", {"filters": 16}, 32, 3200), ("reference_b", {}, 64, 1280))
+# Name, options, side, images, precision: a small net for which bookkeeping weighs most, a larger one, and in
+# the fastest precision of the machine the network of configs/cifar10.yaml and the reference's.
+CASES = (
+    ("residual", {"filters": 16}, 32, 3200, "float32"),
+    ("reference_b", {}, 64, 1280, "float32"),
+    ("fast", {"width": 128, "widest": 384}, 32, 3200, "auto"),
+    ("reference_a", {}, 96, 640, "auto"),
+)
 
 
 def main() -> None:
     rows = []
-    for name, options, side, count in CASES:
+    for name, options, side, count, precision in CASES:
         images = np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
         labels = np.arange(count) % 10
         with tempfile.TemporaryDirectory() as folder:
             _write_files(images, labels, Path(folder))
-            rows.append(_case(name, options, images, labels, Path(folder)))
+            rows.append(_case(name, options, dtype_policy(precision), images, labels, Path(folder)))
     head = (
-        "network", "side", "bare fit on arrays, images/s", "fit_model, images/s", "ratio, median of 5 pairs",
-        "range", "image_dataset_from_directory + fit, images/s", "times faster",
+        "network", "policy", "side", "bare fit on arrays, images/s", "fit_model, images/s",
+        "ratio, median of 5 pairs", "range", "image_dataset_from_directory + fit, images/s", "times faster",
     )  # fmt: skip
     write_section("throughput", f"{table(head, rows)}\n\n{_whole_training()}")
 
 
 def _case(
-    name: str, options: dict[str, int], images: np.ndarray, labels: np.ndarray, folder: Path
+    name: str, options: dict[str, int], policy: str, images: np.ndarray, labels: np.ndarray, folder: Path
 ) -> tuple[object, ...]:
     """Each runs once to warm up, then all take turns; one epoch each time, nothing validated."""
     shape = images.shape[1:]
 
     def network() -> keras.Model:
-        return ARCHITECTURES[name].build(shape, 10, **options)
+        with computing_in(policy):
+            return ARCHITECTURES[name].build(shape, 10, **options)
 
     runs = (
         _bare(network(), images, labels),
@@ -65,7 +73,7 @@ def _case(
     bare, ours, files = (median(column) for column in zip(*speeds, strict=True))
     ratios = [ours / bare for bare, ours, _ in speeds]
     return (
-        name, f"{shape[0]}", f"{bare:,.0f}", f"{ours:,.0f}", f"**{median(ratios):.2f}**",
+        name, policy, f"{shape[0]}", f"{bare:,.0f}", f"{ours:,.0f}", f"**{median(ratios):.2f}**",
         f"{min(ratios):.2f} to {max(ratios):.2f}", f"{files:,.0f}",
         f"{median(ours / files for _, ours, files in speeds):.2f}",
     )  # fmt: skip
