@@ -76,6 +76,16 @@ def test_batch_norm(options: dict[str, Any]) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+def test_batch_norm_of_a_single_pixel() -> None:
+    model = one_layer(layers.BatchNormalization(), side=1)
+
+    with quick_layers(model):
+        outputs = model(images(1, 1), training=True)
+
+    np.testing.assert_array_equal(outputs, np.zeros((1, 1, 1, 3)))
+    assert all(np.isfinite(value).all() for value in model.get_weights())
+
+
 def test_batch_norm_in_half_precision_keeps_its_own_numbers_in_float32() -> None:
     with computing_in("mixed_bfloat16"):
         model = one_layer(layers.BatchNormalization())
@@ -98,6 +108,7 @@ def test_batch_norm_in_half_precision_keeps_its_own_numbers_in_float32() -> None
         layers.BatchNormalization(axis=1),
         layers.BatchNormalization(epsilon=1e-6),
         layers.BatchNormalization(renorm=True),
+        layers.BatchNormalization(dtype="float64"),
         layers.GroupNormalization(3),
     ],
 )

@@ -66,7 +66,8 @@ def _keeps_the_size(layer: keras.layers.Conv2D) -> bool:
 
 def _is_plain(layer: keras.layers.BatchNormalization) -> bool:
     of_images = layer.input_spec.ndim == 4 and layer.axis in (3, -1)
-    return of_images and layer.epsilon >= SMALLEST_EPSILON and not (layer.renorm or layer.synchronized)
+    fits = layer.epsilon >= SMALLEST_EPSILON and layer.compute_dtype != "float64"
+    return of_images and fits and not (layer.renorm or layer.synchronized)
 
 
 def _quick_convolution(layer: keras.layers.Conv2D) -> Callable[[Any, Any], Any]:

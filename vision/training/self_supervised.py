@@ -19,6 +19,7 @@ from vision.training.checkpoint import Checkpoint, fingerprint_of, read_state
 from vision.training.fit import EpochLog
 from vision.training.network import build_network
 from vision.training.progress import ProgressBar, Stopwatch
+from vision.training.quick_layers import quick_layers
 from vision.training.schedule import build_optimizer
 from vision.training.view_learners import Byol, SimClr, ViewLearner
 from vision.training.views import view_layers
@@ -99,14 +100,15 @@ def pretrain(
         state = read_state(checkpoint, fingerprint)
         sizes = (config.batch_size, 1)
         parts.append(Checkpoint(checkpoint, fingerprint, others=tuple(parts), sizes=sizes, state=state))
-    learner.fit(
-        batches,
-        initial_epoch=state.next_epoch if state else 0,
-        epochs=config.epochs,
-        shuffle=False,  # the batches shuffle themselves
-        verbose=0,
-        callbacks=parts,
-    )
+    with quick_layers(learner):
+        learner.fit(
+            batches,
+            initial_epoch=state.next_epoch if state else 0,
+            epochs=config.epochs,
+            shuffle=False,  # the batches shuffle themselves
+            verbose=0,
+            callbacks=parts,
+        )
     losses = [float(loss) for loss in history.history["loss"]]
     return PretrainResult({"loss": losses}, stopwatch.seconds)
 
