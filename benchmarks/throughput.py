@@ -34,8 +34,8 @@ WHOLE = "configs/cifar10-fast.yaml"
 CASES = (
     ("residual", {"filters": 16}, 32, 3200, "float32"),
     ("reference_b", {}, 64, 1280, "float32"),
-    ("fast", {"width": 128, "widest": 384}, 32, 3200, "auto"),
-    ("reference_a", {}, 96, 640, "auto"),
+    ("fast", {"width": 128, "widest": 384}, 32, 1280, "auto"),
+    ("reference_a", {}, 96, 256, "auto"),
 )
 
 
