@@ -100,7 +100,9 @@ def test_one_view_and_both_are_pruned_and_trained_once(original, monkeypatch):
 
 
 def test_of_six_views_two_and_one_are_tried(original):
-    six = original.with_runtime(KerasRuntime(mirrored(original.runtime.model, task="multi_class", shifted=True)))
+    six = original.with_runtime(
+        KerasRuntime(mirrored(original.runtime.model, task="multi_class", shifted=True))
+    )
     outcomes = tried(six, precisions=("float32",), trials=0, prune=PruneConfig(shares=()))
     views = {outcome.place.student: outcome.network.runtime.model for outcome in outcomes}
     assert views.keys() == {TRAINED, TWO_VIEWS, ONE_VIEW}
