@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
@@ -83,13 +86,18 @@ def test_calibrating_again_forgets_what_was() -> None:
     assert (again.temperature, again.scales, again.uncertainty) == (fresh.temperature, (), fresh.uncertainty)
 
 
-def test_vectors_are_recovered() -> None:
-    logits, labels = drawn_classes(20_000, 4)
+@pytest.mark.parametrize(
+    ("drawn", "free"),
+    [(drawn_classes, np.mean), (drawn_labels, lambda biases: 0)],  # a softmax knows no common bias
+    ids=["classes", "labels"],
+)
+def test_vectors_are_recovered(drawn: Callable[..., Any], free: Callable[..., float]) -> None:
+    logits, labels = drawn(20_000, 4)
     scales, biases = np.array([0.5, 1, 2, 3]), np.array([1, -1, 0.5, -0.5])
     skewed = (logits - biases) / scales
     found = fit_vector(skewed, labels, temperature=fit_temperature(skewed, labels))
     np.testing.assert_allclose(found[0], scales, rtol=0.05)
-    np.testing.assert_allclose(np.array(found[1]) - np.mean(found[1]), biases, atol=0.05)
+    np.testing.assert_allclose(np.array(found[1]) - free(found[1]), biases, atol=0.05)
 
 
 def test_vector_mends_what_one_temperature_cannot() -> None:
@@ -107,15 +115,6 @@ def test_vector_mends_what_one_temperature_cannot() -> None:
     )
     assert by_vector < by_scalar - 0.2
     assert by_vector == pytest.approx(loss(logits[1000:] - [3, 0, 0, 0], answers), abs=0.02)
-
-
-def test_vectors_of_labels_are_recovered() -> None:
-    logits, labels = drawn_labels(20_000, 4)
-    scales, biases = np.array([0.5, 1, 2, 3]), np.array([1, -1, 0.5, -0.5])
-    skewed = (logits - biases) / scales
-    found = fit_vector(skewed, labels, temperature=fit_temperature(skewed, labels))
-    np.testing.assert_allclose(found[0], scales, rtol=0.05)
-    np.testing.assert_allclose(found[1], biases, atol=0.05)
 
 
 def test_a_label_that_nearly_all_images_have_is_given_where_the_network_saw_nothing() -> None:
