@@ -43,10 +43,10 @@ SEARCH = {
         {
             "max_accuracy_drop": 1.5,
             "prune": {
-                "shares": [0.32],
+                "shares": [0.3],
                 "distil": True,
                 "train": {
-                    "recipe": "fast", "epochs": 20, "batch_size": 250, "learning_rate": 0.15,
+                    "recipe": "fast", "epochs": 10, "batch_size": 250, "learning_rate": 0.15,
                     "weight_decay": 0.005, "warm_up_share": 0.1,
                 },
             },
