@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,32 @@ def test_lock_has_the_versions_of_the_main_one_hashes_and_no_address(lock):
     assert "tensorflow" not in names(own)
     assert "://" not in lock.read_text()
     assert lock.read_text().count("--hash=sha256:") >= len(own)
+
+
+def imported(path, seen):
+    """Top-level packages of others that a module of ours imports as it is loaded, and those that it needs."""
+    if path in seen or not path.is_file():
+        return set()
+    seen.add(path)
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom):
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for module in modules:
+            place = ROOT / module.replace(".", "/")
+            found |= imported(place.with_suffix(".py"), seen) | imported(place / "__init__.py", seen)
+            found |= set() if (ROOT / module.split(".")[0]).is_dir() else {module.split(".")[0]}
+    return found
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)
+def test_lock_has_all_that_training_imports(lock):
+    outside = imported(ROOT / "vision/training/train.py", set()) - sys.stdlib_module_names
+    homes = packages_distributions()
+    assert {"keras", "numpy", "simplejpeg"} <= outside
+    needed = {module: {home.lower().replace("_", "-") for home in homes[module]} for module in outside}
+    assert {module for module, given in needed.items() if not given & names(pins(lock))} == set()
 
 
 @pytest.fixture(scope="module")
