@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 # Field that only says how strong a change is -> the field that turns that change on. All others turn
@@ -15,7 +17,10 @@ class AugmentationPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rotation_degrees: float = Field(20.0, ge=0, le=180, description="either way")
-    horizontal_flip: bool = True
+    horizontal_flip: bool | Literal["alternating"] = Field(
+        True,
+        description="alternating (Jordan 2024): drawn for the first epoch, the other way round in each next",
+    )
     zoom: float = Field(0.2, ge=0, lt=1, description="share of the size, in or out")
     shift: float = Field(0.0, ge=0, lt=1, description="share of height and width, either way")
     brightness: float = Field(0.2, ge=0, le=1, description="share of the range 0..255, either way")
@@ -48,6 +53,15 @@ class AugmentationPolicy(BaseModel):
     def in_force(self) -> tuple[str, ...]:
         """The fields that have an effect, in the order of the fields."""
         return tuple(name for name in type(self).model_fields if getattr(self, STRENGTHS.get(name, name)))
+
+    @property
+    def mirrors(self) -> bool:
+        return bool(self.horizontal_flip)
+
+    @property
+    def alternates(self) -> bool:
+        """Whether an image that was mirrored in one epoch is not in the next."""
+        return self.horizontal_flip == "alternating"
 
     @property
     def is_off(self) -> bool:

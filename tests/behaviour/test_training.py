@@ -289,6 +289,46 @@ def test_batches_hold_every_image_once_an_epoch_in_a_new_order():
     assert not np.array_equal(first[0], second[0])
 
 
+def test_alternating_flip_shows_each_image_both_ways_in_any_two_epochs():
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
+    images[:, 0, 0, 0] = images[:, 0, -1, 0] = np.arange(40)  # both corners name the image
+    batches = Batches(images, np.zeros((40, 3), np.float32), batch_size=8, seed=1, alternating_flip=True)
+    seen = [np.empty_like(images) for _ in range(3)]
+    for epoch, found in enumerate(seen):
+        batches.enter(epoch)
+        for index in range(len(batches)):
+            batch = batches[index][0]["images"]
+            found[batch[:, 0, 0, 0]] = batch
+    mirrored = images[:, :, ::-1]
+    first = (seen[0] == mirrored).all(axis=(1, 2, 3))
+    assert 8 < first.sum() < 32
+    for epoch, found in enumerate(seen):
+        as_is = first if epoch % 2 else ~first
+        assert np.array_equal(found[as_is], images[as_is])
+        assert np.array_equal(found[~as_is], mirrored[~as_is])
+
+
+@pytest.mark.parametrize(
+    ("flip", "in_batches", "on_device"),
+    [("alternating", True, False), (True, False, True), (False, False, False)],
+)
+def test_a_flip_is_made_in_one_place(flip, in_batches, on_device, monkeypatch):
+    """One that alternates comes with the batches; drawn again on the device it would lose its order."""
+    places, train = [], colours(96, 0)
+    own = {image.tobytes() for image in train.images}
+
+    class Watched(Trainer):
+        def fit(self, batches, **others):
+            given = np.concatenate([batches[index][0]["images"] for index in range(len(batches))])
+            drawn = any(isinstance(layer, keras.layers.RandomFlip) for layer in self._augmentation)
+            places.append(({image.tobytes() for image in given} != own, drawn))
+            return super().fit(batches, **others)
+
+    monkeypatch.setattr("vision.training.fit.Trainer", Watched)
+    fit(train=train, policy=OFF.model_copy(update={"horizontal_flip": flip}), build=linear)
+    assert places == [(in_batches, on_device)]
+
+
 def test_batches_of_fewer_images_than_a_batch_are_one_batch():
     assert len(Batches(numbered(5), np.zeros((5, 3), np.float32), batch_size=32, seed=1)) == 1
 

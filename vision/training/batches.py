@@ -21,16 +21,27 @@ class Batches(keras.utils.PyDataset):
 
     Where there is at least one whole batch, the incomplete last one is left out of the epoch: its
     few images would make noisy batch-norm statistics, and the next epoch shuffles anew.
+
+    With `alternating_flip` a drawn half of the images is mirrored in the first epoch, the other half in the
+    second, and so on: in two epochs each is seen both ways, where a coin would show half of them one way
+    twice (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.6).
     """
 
     def __init__(
-        self, images: ImageArray, targets: NDArray[np.float32], *, batch_size: int, seed: int
+        self,
+        images: ImageArray,
+        targets: NDArray[np.float32],
+        *,
+        batch_size: int,
+        seed: int,
+        alternating_flip: bool = False,
     ) -> None:
         super().__init__()
         self._images = images
         self._targets = targets
         self._batch_size = min(batch_size, len(images))
         self._seed = seed
+        self._alternating_flip = alternating_flip
         self.enter(0)
 
     def __len__(self) -> int:
@@ -40,7 +51,10 @@ class Batches(keras.utils.PyDataset):
         start = index * self._batch_size
         # Sorted inside the batch: neighbours on disk are read together.
         rows = np.sort(self._order[start : start + self._batch_size])
-        return ({"images": self._images[rows], "targets": self._targets[rows]},)
+        images = self._images[rows]
+        if self._alternating_flip:
+            images = np.where(self._mirrored[rows, None, None, None], images[:, :, ::-1], images)
+        return ({"images": images, "targets": self._targets[rows]},)
 
     def enter(self, epoch: int, rows: NDArray[np.intp] | None = None) -> None:
         """Shuffles for an epoch, counted from 0, of the images `rows`; None: of all.
@@ -52,6 +66,8 @@ class Batches(keras.utils.PyDataset):
         rows = np.arange(len(self._images)) if rows is None else rows
         rounds = -(-len(self._images) // len(rows))
         self._order = np.concatenate([random.permutation(rows) for _ in range(rounds)])
+        coins = np.random.default_rng(self._seed).integers(2, size=len(self._images))
+        self._mirrored = (coins + epoch) % 2 == 1
 
 
 class OrderedBatches(keras.utils.PyDataset):

@@ -62,7 +62,7 @@ def fine_tune(
     started = time.perf_counter()
     phases = _Phases(network, train, validation, seed, on_epoch, checkpoint, callbacks)
     objective = build_objective(config, train.labels, network.output_shape[-1])
-    phases.train_head(config, config.fine_tune, mirrored=policy.horizontal_flip)
+    phases.train_head(config, config.fine_tune, mirrored=policy.mirrors)
     head, weights = validate(network, validation, objective), network.get_weights()
     kept: Literal["head", "backbone"] = "head"
     if config.fine_tune.unfrozen_share:

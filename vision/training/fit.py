@@ -123,8 +123,9 @@ class _Job:
     ) -> TrainingResult:
         refuse_accumulation(config.accumulate)
         batches = Batches(
-            self.train.images, self._targets(self.train), batch_size=config.batch_size, seed=self.seed
-        )
+            self.train.images, self._targets(self.train), batch_size=config.batch_size, seed=self.seed,
+            alternating_flip=self.policy.alternates,
+        )  # fmt: skip
         trainer = self._trainer(config, total_steps=len(batches) * config.epochs)
         history, stopwatch = keras.callbacks.History(), Stopwatch()
         parts = [*self._callbacks(config, batches, trainer.loss), history, stopwatch]
@@ -149,9 +150,11 @@ class _Job:
         return TrainingResult(self.model, values, stopwatch.seconds, seen / stopwatch.seconds)
 
     def _trainer(self, config: TrainConfig, *, total_steps: int) -> Trainer:
+        # Batches alternate flips, because they know the epoch; all other changes are the trainer's.
+        flip = {"horizontal_flip": False} if self.policy.alternates else {}
         return Trainer(
             self.model,
-            self.policy,
+            self.policy.model_copy(update=flip),
             seed=self.seed,
             objective=build_objective(config, self.train.labels, self.model.output_shape[-1]),
             optimizer=build_optimizer(config, total_steps=total_steps, rates=self.rates),

@@ -81,9 +81,7 @@ def pretrain(
     batches = Batches(images, _no_targets(images), batch_size=config.batch_size, seed=seed)
     steps = len(batches) * config.epochs
     kinds: dict[str, type[ViewLearner]] = {"simclr": SimClr, "byol": Byol}
-    learner = kinds[config.method](
-        network, view_layers(flips=policy.horizontal_flip, seed=seed), config, steps
-    )
+    learner = kinds[config.method](network, view_layers(flips=policy.mirrors, seed=seed), config, steps)
     learner.compile(optimizer=_optimizer(config, steps), jit_compile="auto")
     history, stopwatch = keras.callbacks.History(), Stopwatch()
     parts = [
