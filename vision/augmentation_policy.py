@@ -17,7 +17,7 @@ class AugmentationPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rotation_degrees: float = Field(20.0, ge=0, le=180, description="either way")
-    horizontal_flip: bool | Literal["alternating"] = Field(
+    horizontal_flip: Literal[True, False, "alternating"] = Field(
         True,
         description="alternating (Jordan 2024): drawn for the first epoch, the other way round in each next",
     )

@@ -81,6 +81,11 @@ def test_policy_refuses_values_out_of_range(name):
             AugmentationPolicy(**{name: value})
 
 
+def test_policy_names_the_flips_that_there_are():
+    with pytest.raises(ValidationError, match="True, False or 'alternating'"):
+        only(horizontal_flip="sometimes")
+
+
 def test_augment_images_changes_nothing_when_off():
     assert np.array_equal(augment_images(only(), IMAGES, seed=1), IMAGES)
 
