@@ -20,6 +20,7 @@ from vision.report import (
     Report,
     render_report,
 )
+from vision.report.evidence_findings import describe_choice
 from vision.report.findings import headline
 from vision.report.images import thumbnail
 from vision.report.metric_words import METRIC_WORDS, TILES
@@ -55,6 +56,29 @@ COMPRESSION = CompressionTable(
     max_accuracy_drop=0.5,
 )  # fmt: skip
 SECTIONS = ("metrics", "confusion", "classes", "curves", "mistakes", "activations", "compression", "training")
+
+
+@pytest.mark.parametrize(
+    ("lost", "size_bytes", "said"),
+    [
+        (
+            0.2,
+            90_000,
+            "10 times as small; on validation images it lost 0.20 points of accuracy, at most",
+        ),
+        (
+            -0.28,
+            901_000,
+            "about as large; on validation images it gained 0.28 points of accuracy, and lost at most",
+        ),
+    ],
+    ids=["smaller", "better"],
+)
+def test_the_choice_is_told_as_a_loss_or_a_gain(lost: float, size_bytes: int, said: str) -> None:
+    original, chosen = COMPRESSION.rows[:2]
+    chosen = chosen.model_copy(update={"accuracy_drop_points": lost, "size_bytes": size_bytes})
+    table = COMPRESSION.model_copy(update={"rows": (original, chosen)})
+    assert describe_choice(table).endswith(f"{said} 0.40.")
 
 
 def evaluation_of(class_names: tuple[str, ...], *, images: int = 200, right: float = 3.0) -> Evaluation:

@@ -149,10 +149,13 @@ def describe_choice(table: CompressionTable) -> str:
             f"Nothing smaller was faster and within {table.max_accuracy_drop} points of the trained network's"
             " accuracy, by the upper end of the interval on validation images: it serves as is, in float32."
         )
-    network = after.title or "The trained network"
+    network, lost = after.title or "The trained network", after.accuracy_drop_points
+    bound = "at most" if lost >= 0 else "and lost at most"
+    changed = f"{'lost' if lost >= 0 else 'gained'} {abs(lost):.2f} points of accuracy, {bound}"
+    smaller = before.size_bytes / after.size_bytes
+    size = "about as large" if 0.95 < smaller < 1.05 else f"{smaller:.3g} times as small"
     return (
         f"{network[0].upper()}{network[1:]} in {after.precision.replace('_', ', ')} serves:"
         f" {before.latency_ms / after.latency_ms:.3g} times as fast for one image as Keras and"
-        f" {before.size_bytes / after.size_bytes:.3g} times as small; on validation images it lost"
-        f" {after.accuracy_drop_points:.2f} points of accuracy, at most {after.highest_drop_points:.2f}."
+        f" {size}; on validation images it {changed} {after.highest_drop_points:.2f}."
     )
