@@ -20,7 +20,7 @@ from benchmarks.record import table, write_section
 from benchmarks.serving_plan import NO_CACHE, Case, Plan, in_process
 from registry.bundles import load_bundle
 from registry.pointer import ChampionPointer
-from registry.prediction_files import grouped, predictions_folder, write_file
+from registry.prediction_files import grouped, part_of, predictions_folder, write_file
 from registry.prediction_rows import Answered, Prediction
 from registry.predictions import new_prediction_id, read_predictions
 from registry.workspace import Workspace
@@ -68,7 +68,7 @@ def _log(workspace: Workspace) -> tuple[float, float, float]:
     """Bytes a row on disk, rows read a second by one look, and bytes that a row takes in its memory."""
     for number in range(ROWS // FILE_ROWS):
         for rows in grouped([_row(place) for place in range(FILE_ROWS)]):
-            write_file(workspace, rows, number)
+            write_file(workspace, [part_of(rows)], number)
     written = ROWS // FILE_ROWS * FILE_ROWS
     size = sum(path.stat().st_size for path in predictions_folder(workspace).rglob("*.parquet"))
     process, begin = psutil.Process(), time.perf_counter()

@@ -17,8 +17,9 @@ import os
 import socket
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -42,6 +43,8 @@ from vision.errors import RegistryError
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = "1"
+# A row group of a file.
+ROWS_AT_ONCE = 512
 DAY = 24 * 60 * 60 * 1000  # milliseconds
 Row = Prediction | Feedback
 
@@ -71,24 +74,56 @@ def model_folder(folder: Path, model: str) -> Path:
 def grouped(rows: Iterable[Row]) -> list[list[Row]]:
     """The rows of each file, oldest first: of one kind, bundle and day."""
 
-    def key(row: Row) -> tuple[str, str, str, int]:
-        pointer = row.answered.pointer
-        return type(row).__name__, pointer.model, pointer.digest, row.time // DAY
-
-    return [sorted(group, key=attrgetter("time")) for _, group in groupby(sorted(rows, key=key), key)]
+    by_file = groupby(sorted(rows, key=_file_key), _file_key)
+    return [sorted(group, key=attrgetter("time")) for _, group in by_file]
 
 
-def write_file(workspace: Workspace, rows: Sequence[Row], number: int) -> None:
-    """Writes one group of `grouped`; `number` tells apart the files of this process."""
+def _file_key(row: Row) -> tuple[str, str, str, int]:
+    pointer = row.answered.pointer
+    return type(row).__name__, pointer.model, pointer.digest, row.time // DAY
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a file as Arrow has them; those with one `key` may stand in one file."""
+
+    key: tuple[str, str, str, int]
+    answered: Answered
+    begin: int  # the times of the oldest and newest row, in milliseconds since 1970
+    end: int
+    table: Any
+
+
+def part_of(rows: Sequence[Row]) -> Part:
+    """One group of `grouped`."""
     first, last = rows[0], rows[-1]
-    if isinstance(first, Feedback):
-        folder, columns = feedback_folder(workspace), FEEDBACK_COLUMNS
-    else:
-        folder, columns = predictions_folder(workspace), PREDICTION_COLUMNS
-    day = datetime.fromtimestamp(first.time / 1000, UTC).date().isoformat()
-    place = model_folder(folder, first.answered.pointer.model) / f"date={day}"
-    with whole_file(place / f"{first.time}-{last.time}-{_process()}-{number}.parquet") as temporary:
-        _write(temporary, table_of(rows, columns), first.answered)
+    columns = FEEDBACK_COLUMNS if isinstance(first, Feedback) else PREDICTION_COLUMNS
+    return Part(_file_key(first), first.answered, first.time, last.time, table_of(rows, columns))
+
+
+def write_file(
+    workspace: Workspace, parts: Sequence[Part], number: int, *, pause: Callable[[], None] | None = None
+) -> None:
+    """Writes parts of one key; `number` tells apart the files of this process.
+
+    `pause` is called after each ROWS_AT_ONCE: between them others of the process have their turn.
+    """
+    import pyarrow as pa
+
+    kind, model, *_ = parts[0].key
+    begin, end = min(part.begin for part in parts), max(part.end for part in parts)
+    folder = (feedback_folder if kind == Feedback.__name__ else predictions_folder)(workspace)
+    day = datetime.fromtimestamp(begin / 1000, UTC).date().isoformat()
+    place = model_folder(folder, model) / f"date={day}"
+    table = pa.concat_tables([part.table for part in parts])
+    with (
+        whole_file(place / f"{begin}-{end}-{_process()}-{number}.parquet") as temporary,
+        _writer(temporary, table.schema, parts[0].answered) as writer,
+    ):
+        for first in range(0, table.num_rows, ROWS_AT_ONCE):
+            writer.write_table(table.slice(first, ROWS_AT_ONCE))
+            if pause:
+                pause()
 
 
 def _process() -> str:
@@ -96,16 +131,17 @@ def _process() -> str:
     return f"{zlib.crc32(socket.gethostname().encode())}{os.getpid():07}"
 
 
-def _write(path: Path, table: Any, answered: Answered) -> None:
+@contextmanager
+def _writer(path: Path, schema: Any, answered: Answered) -> Iterator[Any]:
     import pyarrow as pa
     from pyarrow import parquet
 
     # Arrow's own allocator would keep 20 MB for the next file. Its schema would be a second copy.
-    options = {"memory_pool": pa.system_memory_pool(), "store_schema": False}
-    with parquet.ParquetWriter(
-        path, table.schema, compression="zstd", write_page_checksum=True, **options
-    ) as writer:
-        writer.write_table(table)
+    # Dictionaries of numbers and hashes take two thirds of the time, and make the file a third larger.
+    options = {"memory_pool": pa.system_memory_pool(), "store_schema": False, "use_dictionary": False}
+    options |= {"compression": "zstd", "write_page_checksum": True}
+    with parquet.ParquetWriter(path, schema, **options) as writer:
+        yield writer
         writer.add_key_value_metadata(
             {
                 "schema_version": SCHEMA_VERSION,

@@ -51,10 +51,10 @@ def describe(
 ) -> dict[str, object]:
     """The part of the answer that depends on the task; `names` are the `named_classes` of its one image."""
     probabilities = judgement.probabilities[0]
-    doubt = _doubt(classifier, judgement)
+    ranked = _ranked(probabilities)
+    doubt = _doubt(classifier, judgement, ranked)
     classes: list[dict[str, object]] = [
-        {"name": classifier.class_names[i], "probability": shortest(probabilities[i])}
-        for i in _ranked(probabilities)[:top_k]
+        {"name": classifier.class_names[i], "probability": shortest(probabilities[i])} for i in ranked[:top_k]
     ]
     if classifier.task == "multi_class":
         confidence = classes[0]["probability"]
@@ -64,7 +64,7 @@ def describe(
     return {"task": "multi_label", "labels": names, "classes": marked, "uncertainty": doubt}
 
 
-def _doubt(classifier: ImageClassifier, judgement: Judgement) -> dict[str, object] | None:
+def _doubt(classifier: ImageClassifier, judgement: Judgement, ranked: list[int]) -> dict[str, object] | None:
     """None where the bundle has no rules: it was made before there were any."""
     rules = classifier.uncertainty
     if rules is None:
@@ -78,7 +78,8 @@ def _doubt(classifier: ImageClassifier, judgement: Judgement) -> dict[str, objec
     doubt["abstain"] = bool(judgement.abstains[0])
     if rules.sets is None:
         return doubt
-    held = [classifier.class_names[i] for i in _ranked(judgement.probabilities[0]) if judgement.sets[0, i]]
+    in_set: list[bool] = judgement.sets[0].tolist()
+    held = [classifier.class_names[i] for i in ranked if in_set[i]]
     return doubt | {"prediction_set": held, "coverage": rules.sets.coverage}
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from time import perf_counter
 from typing import Protocol
 
 from registry.predictions import new_prediction_id
+from serving.afterwards import Afterwards
 from serving.answers import named_classes
 from serving.classified import Classified
 from serving.observers.metrics import Metrics
@@ -46,6 +47,7 @@ class Engine:
     workers: Workers
     cache: Cache | None = None
     observers: tuple[Observer, ...] = ()
+    afterwards: Afterwards = field(default_factory=Afterwards)
     on_failure: Callable[[Served], None] = lambda served: None  # a version that could not infer
 
     def classify(self, served: Served, data: bytes, *, use_cache: bool = True) -> Classified:

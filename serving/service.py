@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,6 +11,7 @@ from dataclasses import replace
 import bentoml
 
 from registry.workspace import Workspace
+from serving.afterwards import Afterwards
 from serving.api import QUICK, app
 from serving.caching.memory import cache_from_settings
 from serving.engine import Engine, Observer
@@ -64,7 +66,9 @@ class Sightline:
         settings, workspace = Settings.from_environment(), Workspace.from_environment()
         configure_logging(settings.log_format)
         self._parts = ExitStack()  # closed in the opposite order: first what takes new requests
-        metrics = Metrics()
+        afterwards = Afterwards()
+        self._parts.callback(afterwards.close)
+        metrics = Metrics(afterwards)
         guard = Guard(workspace, metrics.count)
         app.state.feedback = None
         source = choose_source(settings)
@@ -78,7 +82,9 @@ class Sightline:
             on_change=cache.keep if cache else lambda digests: None,
         )
         workers = Workers(settings.threads, queue=settings.queue, answer_seconds=settings.answer_seconds)
-        engine = Engine(settings, self._fleet, metrics, workers, cache, observers, on_failure=guard.failed)
+        engine = Engine(
+            settings, self._fleet, metrics, workers, cache, observers, afterwards, on_failure=guard.failed
+        )
         explainers = Workers(1, queue=explain.QUEUE, answer_seconds=settings.answer_seconds)
         shadow = Shadow.of(engine)  # the others are told of its answers
         self._parts.callback(shadow.close)
@@ -90,7 +96,11 @@ class Sightline:
         app.state.batches = asyncio.Semaphore(batch.AT_ONCE)
         app.state.live = asyncio.Semaphore(settings.live_connections)
         app.state.url_images = UrlImages.from_settings(settings)
+        afterwards.start()
         self._fleet.start()
+        # What is loaded stays: to look through it all for garbage stops every request for 50 ms.
+        gc.collect()
+        gc.freeze()
 
     def _keepers(
         self, settings: Settings, workspace: Workspace, metrics: Metrics, guard: Guard

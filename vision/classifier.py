@@ -77,7 +77,7 @@ class ImageClassifier:
         return Judgement(
             probabilities=probabilities,
             sets=self._sets(probabilities, rules),
-            abstains=probabilities.max(axis=1) < rules.abstain_below,
+            abstains=np.maximum.reduce(probabilities, axis=1) < rules.abstain_below,
             energy=energies,
             unusual=energies > rules.unusual_above,
         )
@@ -175,9 +175,10 @@ class ImageClassifier:
 
 def softmax(logits: Logits) -> Probabilities:
     """Probabilities along the last axis, float32."""
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities: Probabilities = (shifted / shifted.sum(axis=-1, keepdims=True)).astype(np.float32)
-    return probabilities
+    # The ufuncs themselves: one image's ten numbers take less time than the methods around them.
+    shifted = np.exp(logits - np.maximum.reduce(logits, axis=-1, keepdims=True))
+    shifted /= np.add.reduce(shifted, axis=-1, keepdims=True)
+    return shifted.astype(np.float32, copy=False)
 
 
 def sigmoid(logits: Logits) -> Probabilities:

@@ -39,6 +39,9 @@ SIDEWAYS = (5, 6, 7, 8)
 JPEG_START = b"\xff\xd8\xff"
 # Where neither stands, no orientation does (Pillow reads it from EXIF, and from XMP's tiff:Orientation).
 EXIF_MARK, XMP_MARK = b"Exif\0\0", b"tiff:Orientation"
+# What a JPEG consists of before its pixels (ITU T.81, B.1): 0xFF, a kind, and but for some kinds a length.
+SEGMENT, START_OF_SCAN = 0xFF, 0xDA
+WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA), 0xFF})
 # libjpeg scales by these while decoding; the other eighths that it knows Pillow does not use.
 DCT_SCALES = (8, 4, 2)
 
@@ -105,10 +108,21 @@ def _decode_jpeg(data: bytes, max_pixels: int, at_least: Size | None) -> Decoded
 
 
 def _jpeg_orientation(data: bytes) -> int:
-    if EXIF_MARK not in data and XMP_MARK not in data:
+    end = _first_scan(data)
+    if data.find(EXIF_MARK, 0, end) < 0 and data.find(XMP_MARK, 0, end) < 0:
         return 1
     with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
         return _orientation(image)
+
+
+def _first_scan(data: bytes) -> int:
+    """Where a JPEG's pixels begin, behind which nobody looks for metadata; its end if its head is strange."""
+    place = 2
+    while place + 4 <= len(data) and data[place] == SEGMENT and data[place + 1] not in WITHOUT_LENGTH:
+        if data[place + 1] == START_OF_SCAN:
+            return place
+        place += 2 + int.from_bytes(data[place + 2 : place + 4])
+    return len(data)
 
 
 def _decode_any(

@@ -58,6 +58,7 @@ CODE = (
     "vision/runtimes/litert_runtime.py",
     "vision/runtimes/openvino_graph.py",
     "vision/runtimes/openvino_runtime.py",
+    "vision/runtimes/pool.py",
     "vision/uncertainty/__init__.py",
     "vision/uncertainty/rules.py",
 )

@@ -14,7 +14,10 @@ from typing import Any, ClassVar
 
 import uvicorn.config
 from starlette.types import ASGIApp
+from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from serving.front.whole_answer import WholeAnswer
 
 # Of a request's path, as it is sent.
 OURS = b"/v1/"
@@ -48,6 +51,7 @@ def use_bounded_connections(direct: ASGIApp | None = None) -> None:
     minutes for each request.
     """
     BoundedConnection.direct = direct
+    httptools_impl.RequestResponseCycle = WholeAnswer  # type: ignore[misc]
     uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:BoundedConnection"
 
 
@@ -58,9 +62,11 @@ class BoundedConnection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.access_log = False  # the Edge has its own
         self._whole, self._direct = self.app, type(self).direct
         self._code = "bad_http"
         self._idle_bytes = 0
+        self._head_until: float | None = None  # by the loop's clock; None while no head is waited for
         self._head_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
 
@@ -72,12 +78,13 @@ class BoundedConnection(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        if self._head_timer is not None:
+            self._head_timer.cancel()
         self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head_timer is None and self.cycle is not None and self.cycle.response_complete:
+        if self._head_until is None and self.cycle is not None and self.cycle.response_complete:
             self._await_head()
         self._idle_bytes += len(data)
         super().data_received(data)
@@ -103,7 +110,7 @@ class BoundedConnection(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS or len(self.pipeline) >= MAX_PIPELINED:
             self._code = "head_too_large"
             raise ValueError(self._code)  # the parser stops, and uvicorn calls send_400_response
-        self._stop_waiting()
+        self._head_until = None
         self._idle_bytes = 0
         # uvicorn gives the request to the app that stands here now.
         self.app = self._direct if self._direct and self.url.startswith(OURS) else self._whole
@@ -122,16 +129,23 @@ class BoundedConnection(HttpToolsProtocol):
         self._refuse(self._code)
 
     def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self._refuse, "too_slow")
+        """One timer a connection, which looks again when it is due: one a request costs more than a head."""
+        self._head_until = self.loop.time() + HEAD_SECONDS
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_at(self._head_until, self._look_at_head)
 
-    def _stop_waiting(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _look_at_head(self) -> None:
+        self._head_timer = None
+        if self._head_until is None:
+            return
+        if self.loop.time() >= self._head_until:
+            self._refuse("too_slow")
+        else:
+            self._head_timer = self.loop.call_at(self._head_until, self._look_at_head)
 
     def _refuse(self, code: str) -> None:
         """Ends the connection, with the reason unless an answer is under way."""
-        self._stop_waiting()
+        self._head_until = None
         if self.cycle is None or self.cycle.response_complete:
             self.transport.write(_answer(code))
         self.transport.close()

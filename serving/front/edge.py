@@ -5,13 +5,12 @@ BentoML answers an unknown path, /readyz while not ready and a fault of ours in 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
 import re
 from collections.abc import Mapping
-from functools import cached_property
-from time import perf_counter
+from functools import cached_property, partial
+from time import perf_counter, time
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -73,10 +72,7 @@ class Edge:
         try:
             await self._answer(scope, receive, answer)
         finally:
-            # After the answer is on its way: uvloop sends when nothing else is to be done.
-            asyncio.get_running_loop().call_soon(
-                self._record, scope, answer.status or LEFT, perf_counter() - begin
-            )
+            self._record(scope, answer.status or LEFT, perf_counter() - begin)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
@@ -126,22 +122,29 @@ class Edge:
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         """Counts and logs the request; probes that were answered would fill the log with themselves."""
+        engine = self.api.state.engine
         if scope["path"].startswith(COUNTED):
-            self.api.state.engine.metrics.count_request(_route(scope), status)
-        if scope["path"] in PROBES and status == 200:
-            return
-        key, milliseconds = scope["state"].get("key_id", "-"), round(seconds * 1000, 1)
-        access.info(
-            "%s %s %d, %g ms, key %s, request %s",
-            *(_method(scope), _place(scope), status, milliseconds, key, scope["state"]["request_id"]),
-            extra={
-                "method": _method(scope),
-                "route": _place(scope),
-                "status": status,
-                "milliseconds": milliseconds,
-                "key": key,
-            },
-        )
+            engine.metrics.count_request(_route(scope), status)
+        if scope["path"] not in PROBES or status != 200:
+            engine.afterwards.put(partial(_log, scope, status, seconds, answered=time()))
+
+
+def _log(scope: Scope, status: int, seconds: float, *, answered: float) -> None:
+    """A line of the access log; `answered`, in seconds since 1970, is its time."""
+    state = scope["state"]
+    REQUEST_ID.set(state["request_id"])
+    told = {
+        "method": _method(scope),
+        "route": _place(scope),
+        "status": status,
+        "milliseconds": round(seconds * 1000, 1),
+        "key": state.get("key_id", "-"),
+    }
+    message = "%s %s %d, %g ms, key %s, request %s"
+    line = {"msg": message, "args": (*told.values(), state["request_id"]), "created": answered}
+    level = {"levelno": logging.INFO, "levelname": "INFO", "msecs": answered % 1 * 1000}
+    if access.isEnabledFor(logging.INFO):
+        access.handle(logging.makeLogRecord({"name": access.name, **level, **line, **told}))
 
 
 class _Answer:

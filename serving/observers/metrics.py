@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import partial
+from typing import Concatenate, ParamSpec
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from registry.pointer import ChampionPointer
+from serving.afterwards import Afterwards
 from serving.classified import Classified
 from serving.versions.champion import Served
+
+P = ParamSpec("P")
 
 # The class_name of images without any label: what the manifest says of them too, so no class is called that.
 NO_LABEL = ""
@@ -22,10 +28,21 @@ EVENTS = (
 )  # fmt: skip
 
 
-class Metrics:
-    """The counters of one process; `bentoml serve` lets its workers share them through files."""
+def _afterwards(method: Callable[Concatenate[Metrics, P], None]) -> Callable[Concatenate[Metrics, P], None]:
+    def put(self: Metrics, /, *arguments: P.args, **named: P.kwargs) -> None:
+        self.afterwards.put(partial(method, self, *arguments, **named))
 
-    def __init__(self) -> None:
+    return put
+
+
+class Metrics:
+    """The counters of one process; `bentoml serve` lets its workers share them through files.
+
+    What every request counts is counted `afterwards`.
+    """
+
+    def __init__(self, afterwards: Afterwards | None = None) -> None:
+        self.afterwards = afterwards or Afterwards()
         registry = self._registry = CollectorRegistry()
         self._requests = Counter(
             "sightline_requests", "Answers of the API", ["route", "status"], registry=registry
@@ -77,6 +94,7 @@ class Metrics:
             "sightline_load_failures", "Versions that could not be loaded", ["model"], registry=registry
         )
 
+    @_afterwards
     def count_request(self, route: str, status: int) -> None:
         self._requests.labels(route, status).inc()
 
@@ -86,6 +104,10 @@ class Metrics:
 
     def classified(self, answer: Classified, data: bytes) -> None:
         """Counts one image, under each class that its answer names."""
+        self._count_answer(answer)  # without the image, which would be held until then
+
+    @_afterwards
+    def _count_answer(self, answer: Classified) -> None:
         served, judgement = answer.served, answer.judgement
         version = (served.pointer.model, served.pointer.version)
         for name in answer.names or (NO_LABEL,):
@@ -97,9 +119,11 @@ class Metrics:
         """A request of so many images, which are answered one by one."""
         self._batches.observe(images)
 
+    @_afterwards
     def asked_cache(self, *, known: bool) -> None:
         self._cache.labels("hit" if known else "miss").inc()
 
+    @_afterwards
     def observe(self, seconds: dict[str, float]) -> None:
         """Seconds by phase: queue, decode, infer, total."""
         for phase, value in seconds.items():
@@ -113,6 +137,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """Prometheus' text format, of all workers where there are several."""
+        self.afterwards.settle()
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self._registry)
         registry = CollectorRegistry()

@@ -12,11 +12,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Self
 
-from registry.prediction_files import grouped, predictions_folder, trim, write_file
+from registry.prediction_files import Part, grouped, part_of, predictions_folder, trim, write_file
 from registry.prediction_rows import Answered, Feedback, Prediction
 from registry.workspace import Workspace
 from serving.classified import Classified
@@ -28,6 +28,8 @@ logger = logging.getLogger("sightline.predictions")
 
 ROWS, SECONDS = 4096, 30.0
 TICK_SECONDS = 0.5
+# After every few hundred rows: 4,096 at once kept requests waiting for a tenth of a second.
+PAUSE_SECONDS = 0.02
 # Of the queue, which each tick empties: it is full only where a disk stands still.
 QUEUE_ROWS = 8192
 DROPPED = "log_dropped"
@@ -48,7 +50,7 @@ class PredictionLog:
         self.workspace = workspace
         self._max_bytes, self._rows, self._seconds, self._count = megabytes * MEGABYTE, rows, seconds, count
         self._queue: deque[tuple[int, Classified] | Feedback] = deque()
-        self._waiting: list[Prediction | Feedback] = []
+        self._parts: dict[object, list[Part]] = {}  # of each file that is to be written
         self._written = time.monotonic()
         self._numbers = itertools.count()
         self._failing = False
@@ -89,34 +91,52 @@ class PredictionLog:
 
         while not self._stopped.wait(TICK_SECONDS):
             self._take()
-            if len(self._waiting) >= self._rows or time.monotonic() - self._written >= self._seconds:
+            waiting = sum(map(_rows, self._parts.values()))
+            if waiting >= self._rows or time.monotonic() - self._written >= self._seconds:
                 self._write()
         self._take()
         self._write()
 
     def _take(self) -> None:
-        """Turns answers into rows, which keep no version's model in memory."""
-        for _ in range(len(self._queue)):
-            row = self._queue.popleft()
-            self._waiting.append(row if isinstance(row, Feedback) else prediction_row(*row))
+        """Turns answers into rows, and these into Arrow's: neither models nor many objects stay in memory."""
+        taken = (self._queue.popleft() for _ in range(len(self._queue)))
+        rows = [row if isinstance(row, Feedback) else prediction_row(*row) for row in taken]
+        for group in grouped(rows):
+            with self._losing(len(group)):
+                part = part_of(group)
+                self._parts.setdefault(part.key, []).append(part)
 
     def _write(self) -> None:
-        rows, self._waiting, self._written = self._waiting, [], time.monotonic()
-        for group in grouped(rows):
-            try:
-                write_file(self.workspace, group, next(self._numbers))
+        files, self._parts, self._written = self._parts, {}, time.monotonic()
+        for parts in files.values():
+            with self._losing(_rows(parts)):
+                write_file(self.workspace, parts, next(self._numbers), pause=_pause)
                 self._failing = False
-            except Exception as error:  # whatever the disk does, the service goes on
-                self._count(DROPPED, len(group))
-                self._say(error)
         with suppress(OSError):  # a folder that cannot be changed was complained of just now
             trim(predictions_folder(self.workspace), max_bytes=self._max_bytes)
+
+    @contextmanager
+    def _losing(self, rows: int) -> Iterator[None]:
+        """Whatever the disk, or a row, does: the service goes on without these rows."""
+        try:
+            yield
+        except Exception as error:
+            self._count(DROPPED, rows)
+            self._say(error)
 
     def _say(self, error: Exception) -> None:
         """Once, until a file could be written again."""
         if not self._failing:
             logger.error("predictions are not logged, they are lost: %s", error)
         self._failing = True
+
+
+def _rows(parts: Iterable[Part]) -> int:
+    return sum(part.table.num_rows for part in parts)
+
+
+def _pause() -> None:
+    time.sleep(PAUSE_SECONDS)
 
 
 def milliseconds_now() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from registry.pointer import ChampionPointer
-from registry.prediction_files import grouped, write_file
+from registry.prediction_files import grouped, part_of, write_file
 from registry.prediction_rows import Answered, Feedback, Prediction
 from registry.workspace import Workspace
 
@@ -53,4 +53,4 @@ def make_feedback(time: int, labels: Sequence[str], *, of: Prediction, comment: 
 
 def write(workspace: Workspace, *rows: Prediction | Feedback) -> None:
     for number, group in enumerate(grouped(rows)):
-        write_file(workspace, group, number)
+        write_file(workspace, [part_of(group)], number)

@@ -229,9 +229,10 @@ def newer_schema(path: Path) -> None:
 
 
 def flipped_bit(path: Path) -> None:
-    """In the id, which a short page holds as it is."""
+    """In the id, which a short page holds as it is, behind a head that tells the smallest and greatest id."""
     content = bytearray(path.read_bytes())
-    content[content.index(make_id(NOON).encode()[:14]) + 13] ^= 1
+    end = parquet.read_metadata(path).row_group(0).column(1).data_page_offset
+    content[content.rindex(make_id(NOON).encode()[:14], 0, end) + 13] ^= 1
     path.write_bytes(content)
 
 

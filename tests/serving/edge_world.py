@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.websockets import WebSocket
 
+from serving.afterwards import Afterwards
 from serving.answers import RequestError, error_response
 from serving.front.edge import Edge
 from serving.schemas.answers import ErrorAnswer
@@ -64,6 +65,7 @@ class World:
             settings=Settings.model_validate(settings),
             metrics=SimpleNamespace(count_request=lambda *labels: self.counted.update([labels])),
             fleet=SimpleNamespace(reason="no champion yet"),
+            afterwards=Afterwards(),
         )
         self.edge = Edge(api, api=api)
 

@@ -35,6 +35,20 @@ def oriented(orientation: int) -> bytes:
     return photo(exif=exif)
 
 
+def with_before(data: bytes, added: bytes, *, before: bytes = b"\xff\xe1") -> bytes:
+    """The bytes before the first segment of a kind."""
+    place = data.index(before)
+    return data[:place] + added + data[place:]
+
+
+def xmp(orientation: int) -> bytes:
+    return segment(0xE1, b'http://ns.adobe.com/xap/1.0/\0<x tiff:Orientation="%d"/>' % orientation)
+
+
+def segment(kind: int, content: bytes) -> bytes:
+    return bytes((0xFF, kind)) + (len(content) + 2).to_bytes(2) + content
+
+
 def by_pillow(monkeypatch: pytest.MonkeyPatch, data: bytes, **options: Any) -> Decoded:
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "_decode_jpeg", lambda *_: None)
@@ -48,6 +62,12 @@ JPEGS = {
     "4:4:4": photo(subsampling=0),
     "odd sides": photo(101, 67),
     **{f"orientation {number}": oriented(number) for number in (1, *UPRIGHT)},
+    "orientation in XMP": with_before(photo(), xmp(6), before=b"\xff\xdb"),
+    "behind another picture": with_before(oriented(6), segment(0xE2, photo(40, 30))),
+    "behind fill bytes": with_before(oriented(6), b"\xff\xff"),
+    "behind an empty segment": with_before(oriented(6), segment(0xFE, b"")),
+    "behind a long comment": with_before(oriented(6), segment(0xFE, b" " * 65_533)),
+    "behind the pixels": photo() + xmp(6),
 }
 
 

@@ -166,20 +166,20 @@ def test_litert_alone_uses_all_processors_and_makes_nothing_else(waiting) -> Non
     assert [(made.threads, made.sizes) for made in waiting.made] == [(os.cpu_count(), [2, 2, 2])]
 
 
-def test_openvino_compiles_streams_once_and_for_several_only(waiting) -> None:
+def test_openvino_compiles_one_a_processor_once_and_for_several_only(waiting) -> None:
     engine = openvino_runtime._Engine(None, "float32")
     made_for_one = len(waiting.made)
 
     crowd(engine.run, 5, waiting)
 
-    whole, streams = waiting.made
+    whole, *singles = waiting.made
     assert made_for_one == 1
     assert whole.arguments[2] == {"PERFORMANCE_HINT": "LATENCY"}
-    assert streams.arguments[2] == dict.fromkeys(("NUM_STREAMS", "INFERENCE_NUM_THREADS"), os.cpu_count())
-    assert len(whole.sizes) + len(streams.sizes) == 5
+    assert [single.arguments[2] for single in singles] == [openvino_runtime.ON_THE_CALLER] * os.cpu_count()
+    assert sum(len(made.sizes) for made in waiting.made) == 5
 
 
-def test_openvino_goes_on_with_the_whole_where_streams_fail(monkeypatch) -> None:
+def test_openvino_goes_on_with_the_whole_where_the_others_fail(monkeypatch) -> None:
     def compile_or_fail(model: object, precision: str, options: dict[str, object]) -> Waiting:
         if "NUM_STREAMS" in options:
             raise RuntimeError("no memory")
@@ -192,4 +192,4 @@ def test_openvino_goes_on_with_the_whole_where_streams_fail(monkeypatch) -> None
     with pytest.raises(RuntimeError, match="no memory"):
         engine._for_several()
 
-    assert engine._for_several() is engine._whole
+    assert engine._for_several() is None

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +13,7 @@ from numpy.typing import NDArray
 
 from vision.processors import usable_processors
 from vision.runtimes import InFlight, Logits, SplitModel, in_batches
+from vision.runtimes.pool import Pool
 
 MODEL_FILE = "model.tflite"
 FEATURES_FILE = "features.json"
@@ -75,7 +73,7 @@ class _Engine:
     def __init__(self, model: bytes) -> None:
         self._in_flight = InFlight()
         self._whole = _Interpreter(model, threads=usable_processors())
-        self._singles = _Singles(model, limit=usable_processors())
+        self._singles = Pool(lambda: _Interpreter(model, threads=1), limit=usable_processors())
 
     def run(self, values: NDArray[Any]) -> NDArray[np.float32]:
         """The output, float32, with the values' first axis."""
@@ -85,27 +83,6 @@ class _Engine:
             with self._singles.borrow() as interpreter:
                 # One at a time: on one thread a batch gains nothing, and each size of it holds memory.
                 return in_batches(interpreter.run, values, 1)
-
-
-class _Singles:
-    """Interpreters of one thread, made when first needed, at most `limit`; a call waits for one."""
-
-    def __init__(self, model: bytes, *, limit: int) -> None:
-        self._model = model
-        self._free: list[_Interpreter] = []
-        self._places = threading.Semaphore(limit)
-
-    @contextmanager
-    def borrow(self) -> Iterator[_Interpreter]:
-        with self._places:
-            try:
-                interpreter = self._free.pop()
-            except IndexError:
-                interpreter = _Interpreter(self._model, threads=1)
-            try:
-                yield interpreter
-            finally:
-                self._free.append(interpreter)
 
 
 class _Interpreter:

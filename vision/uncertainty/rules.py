@@ -60,13 +60,14 @@ class SetRule(BaseModel):
         if self.method == "lac":
             within: Present = 1 - exact <= limits + TOLERANCE
             return within
-        falling = -np.sort(-exact, axis=1)
-        classes = falling.shape[1]
-        surplus = np.maximum(0, np.arange(1, classes + 1) - self.free_classes)
-        sums = falling.cumsum(axis=1) - falling / 2 + self.penalty * surplus
-        count = np.array([np.searchsorted(row, limits + ROUNDING, side="right") for row in sums], np.intp)
+        falling = np.sort(exact, axis=1)[:, ::-1]
+        sums = falling.cumsum(axis=1) - falling / 2
+        if self.penalty:
+            sums += self.penalty * np.maximum(0, np.arange(1, sums.shape[1] + 1) - self.free_classes)
+        limits += ROUNDING
+        count = np.array([row.searchsorted(limits, side="right") for row in sums], np.intp)
         last = np.maximum(count.reshape(len(exact), len(limits)) - 1, 0)
-        included: Present = exact >= np.take_along_axis(falling, last, axis=1) - TOLERANCE
+        included: Present = exact >= falling[np.arange(len(exact))[:, None], last] - TOLERANCE
         return included
 
 
@@ -120,6 +121,6 @@ def energy(logits: NDArray[np.floating[Any]], task: Task, *, temperature: float 
 
 def in_double(probabilities: Probabilities) -> NDArray[np.float64]:
     """Probabilities (N, K) whose rows sum to 1 in double precision; in single they miss it by up to 1e-6."""
-    exact = probabilities.astype(np.float64)
-    scaled: NDArray[np.float64] = exact / exact.sum(axis=1, keepdims=True)
-    return scaled
+    exact = probabilities.astype(np.float64)  # always a copy
+    exact /= np.add.reduce(exact, axis=1, keepdims=True)
+    return exact
