@@ -38,11 +38,13 @@ class Plan:
     seconds: float
     minutes: float
 
-    def case(self, architecture: str, width: int, height: int, size_bytes: int) -> Case:
+    def case(
+        self, architecture: str, width: int, height: int, size_bytes: int, runtime: str = "litert"
+    ) -> Case:
         """A model as the champion, and only model, of a workspace of its own."""
-        workspace = Workspace(self.folder / architecture)
+        workspace = Workspace(self.folder / f"{architecture}-{runtime}")
         if not workspace.root.exists():
-            store_model(workspace, architecture)
+            store_model(workspace, architecture, runtime=runtime)
         return Case(workspace, architecture, photograph(width, height, max_bytes=size_bytes))
 
     def in_turn(self, services: Sequence[Running], clients: int) -> list[list[Answered]]:
