@@ -1,7 +1,6 @@
 """What nobody waits for: counting, and the log's lines.
 
-One after the other, in the caches of the processor, a hundred of them take a fifth of the time that each
-takes between two networks.
+Many in a row find what they need in the processor's caches; one between two images finds nothing there.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class Afterwards:
 
     def __init__(self) -> None:
         self._calls: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a call may put down another
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
 

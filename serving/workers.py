@@ -33,8 +33,8 @@ class _Task(NamedTuple):
 class Workers:
     """`threads` tasks at a time; at most `queue` others wait, none longer than `answer_seconds`.
 
-    Threads of its own, because an executor's futures, with locks on both sides, cost the event loop and the
-    thread a tenth of a millisecond a request. All counting is the event loop's, so that nothing is locked.
+    Threads of its own, because an executor's futures have locks on both sides. All counting is the event
+    loop's, so that nothing is locked.
     """
 
     def __init__(self, threads: int, *, queue: int, answer_seconds: float) -> None:
@@ -70,9 +70,11 @@ class Workers:
     async def run(self, work: Callable[[], T]) -> T:
         """What `work` gives in a thread; RequestError 429 where there is no room, 504 where it came too late.
 
-        A task whose time ran out in the queue, or whose client left, is never begun.
+        A task whose time ran out in the queue, or whose client left, is never begun. 503 after `close`.
         """
         self.check_room()
+        if self._closed:
+            raise RequestError(503, "not_ready", "the service is ending: try again, another will answer")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
         self._tasks.put(_Task(work, answer, loop))

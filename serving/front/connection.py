@@ -129,7 +129,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._refuse(self._code)
 
     def _await_head(self) -> None:
-        """One timer a connection, which looks again when it is due: one a request costs more than a head."""
+        """By one timer a connection, which looks again when it is due, for all of its requests."""
         self._head_until = self.loop.time() + HEAD_SECONDS
         if self._head_timer is None:
             self._head_timer = self.loop.call_at(self._head_until, self._look_at_head)

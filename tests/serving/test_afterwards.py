@@ -34,6 +34,15 @@ def test_a_thread_does_them_in_order_and_the_end_waits_for_all(monkeypatch) -> N
     assert done == list(range(100))
 
 
+def test_a_call_may_put_down_another() -> None:
+    done: list[int] = []
+    calls = Afterwards()
+
+    calls.put(lambda: calls.put(partial(done.append, 1)))
+
+    assert done == [1]
+
+
 def test_a_tick_is_enough(monkeypatch) -> None:
     monkeypatch.setattr(afterwards, "TICK_SECONDS", 0.01)
     done = threading.Event()

@@ -113,3 +113,5 @@ def test_closing_ends_what_runs_and_begins_nothing_else(gate) -> None:
     assert first is True
     assert [type(other) for other in others] == [asyncio.CancelledError] * 2
     assert begun == []
+    with pytest.raises(RequestError, match="is ending"):
+        asyncio.run(workers.run(lambda: 1))
