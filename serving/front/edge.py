@@ -9,6 +9,7 @@ import logging
 import random
 import re
 from collections.abc import Mapping
+from contextvars import copy_context
 from functools import cached_property, partial
 from time import perf_counter, time
 from urllib.parse import quote
@@ -126,13 +127,13 @@ class Edge:
         if scope["path"].startswith(COUNTED):
             engine.metrics.count_request(_route(scope), status)
         if scope["path"] not in PROBES or status != 200:
-            engine.afterwards.put(partial(_log, scope, status, seconds, answered=time()))
+            line = partial(_log, scope, status, seconds, answered=time())
+            engine.afterwards.put(partial(copy_context().run, line))  # whose request and trace the line names
 
 
 def _log(scope: Scope, status: int, seconds: float, *, answered: float) -> None:
     """A line of the access log; `answered`, in seconds since 1970, is its time."""
     state = scope["state"]
-    REQUEST_ID.set(state["request_id"])
     told = {
         "method": _method(scope),
         "route": _place(scope),

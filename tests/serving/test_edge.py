@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
+from serving import afterwards
 from serving.front.intake import LARGEST_BODIES
 from serving.front.keys import add_key
 from serving.front.log_format import REQUEST_ID, add_request_id, json_formatter
@@ -148,6 +150,26 @@ def test_a_request_is_one_line_without_body_query_or_key(shop, logged) -> None:
     assert 0 <= line["milliseconds"] < 10_000
     assert datetime.fromisoformat(line["time"]).tzinfo is not None
     assert not any(word in json.dumps(line) for word in ("secret", "image", key))
+
+
+def test_lines_that_are_written_later_are_of_their_own_requests(logged, monkeypatch) -> None:
+    monkeypatch.setattr(afterwards, "TICK_SECONDS", 60)
+    world = World()
+    calls = world.edge.api.state.engine.afterwards
+    calls.start()
+    begin = time.time()
+    for request_id in ("a", "b"):
+        world.ask("/v1/nothing", headers={"x-request-id": request_id})
+        time.sleep(0.05)
+    end = time.time()
+
+    REQUEST_ID.set("of whoever writes them")
+    calls.close()
+
+    lines = [line for line in logged() if line["logger"] == "sightline.access"]
+    assert [line["request_id"] for line in lines] == ["a", "b"]
+    times = [datetime.fromisoformat(line["time"]).timestamp() for line in lines]
+    assert begin <= times[0] < times[0] + 0.05 <= times[1] <= end
 
 
 def test_a_path_cannot_break_out_of_its_line(logged) -> None:
