@@ -42,10 +42,9 @@ SMALL = TrainConfig(
     epochs=24, optimizer="adamw", learning_rate=1e-3, weight_decay=0.01, schedule="cosine", clip_norm=1.0,
     label_smoothing=0.1, early_stopping_patience=None, precision="auto",
 )  # fmt: skip
-# Fewer epochs leave batch norm with statistics of small images, which have another scale.
 LARGE = SMALL.model_copy(update={"epochs": 4, "learning_rate": 4e-4})
 PRUNED = 0.5
-# Of large images alone: of small ones the whole network, which teaches, knows less since it saw large ones.
+# Of large images alone, which the network that teaches saw last.
 AFTER_PRUNING = SMALL.model_copy(update={"epochs": 12})
 POLICY = AugmentationPolicy(rotation_degrees=10, zoom=0.2, shift=0.1, brightness=0.2)
 CALIBRATION_IMAGES = 300

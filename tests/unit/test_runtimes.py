@@ -22,6 +22,7 @@ from vision.runtimes import (
     litert_runtime,
     openvino_runtime,
 )
+from vision.runtimes.pool import Pool
 
 SIDE = 16
 COUNT = MAX_BATCH + 3
@@ -154,6 +155,24 @@ def test_litert_has_at_most_an_interpreter_a_processor_besides_the_whole(waiting
     assert (whole.threads, whole.sizes) == (processors, [2])
     assert [single.threads for single in singles] == [1] * processors
     assert {size for single in singles for size in single.sizes} == {1}
+
+
+class TakenInBetween(list[int]):
+    """Looks as if it held one, which another thread has taken when it is to be had."""
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __len__(self) -> int:
+        return 1
+
+
+def test_pool_makes_an_engine_where_another_thread_took_the_last() -> None:
+    pool = Pool(lambda: 7, limit=2)
+    pool._free = TakenInBetween()
+
+    with pool.borrow() as engine:
+        assert engine == 7
 
 
 def test_litert_alone_uses_all_processors_and_makes_nothing_else(waiting) -> None:

@@ -24,8 +24,10 @@ class Pool(Generic[Engine]):
     def borrow(self) -> Iterator[Engine]:
         self._places.get()
         try:
-            # The latest: of that one the processor's caches hold most.
-            engine = self._free.pop() if self._free else self._make()
+            try:
+                engine = self._free.pop()  # the latest: of that one the processor's caches hold most
+            except IndexError:  # asked first, another thread could take the last in between
+                engine = self._make()
             try:
                 yield engine
             finally:
