@@ -16,6 +16,9 @@ from serving.settings import Settings
 from vision.errors import ConfigError
 
 SERVICE = "serving.service:Sightline"
+# uvicorn's own are 5: who asks again on a connection just as it is closed gets a reset. Proxies keep theirs
+# for a minute, nginx among them.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
@@ -32,7 +35,8 @@ def main() -> None:
         environment["SIGHTLINE_KEYS_FILE"] = str(settings.keys_file.resolve())
     environment.setdefault("BENTOML_HOME", str(workspace.bentoml))
     command = [sys.executable, "-m", "bentoml", "serve", arguments.bento]
-    command += ["--host", arguments.host, "--port", str(arguments.port), *options]
+    command += ["--host", arguments.host, "--port", str(arguments.port)]
+    command += ["--timeout-keep-alive", str(KEEP_ALIVE_SECONDS), *options]
     os.execve(sys.executable, command, environment)
 
 

@@ -40,6 +40,12 @@ class CompressConfig(Section):
         description="percentage points of validation accuracy that may be lost, by the upper end of the"
         " loss's 95 % interval",
     )
+    max_megabytes: float | None = Field(
+        None,
+        gt=0,
+        description="of the files that serve, 10^6 bytes each; where nothing that keeps its accuracy is so"
+        " small, the smallest that does serves. null: any size",
+    )
     calibration_images: int = Field(300, ge=1, description="training images shown to the quantiser")
     runtimes: tuple[Literal["litert", "openvino"], ...] = Field(("litert", "openvino"), min_length=1)
     precisions: tuple[Literal["float32", "bfloat16", "int8", "int8_controlled"], ...] = Field(

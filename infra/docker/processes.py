@@ -39,7 +39,7 @@ class Replica:
 
     def start(self) -> None:
         environment = os.environ | {name: str(value) for name, value in self.variables.items()}
-        command = [sys.executable, "-m", "serving", "--port", str(self.port), "--timeout-keep-alive=75"]
+        command = [sys.executable, "-m", "serving", "--port", str(self.port)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
 

@@ -45,4 +45,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['SIGHTLINE_PORT']}/readyz\", timeout=4)"]
 ENTRYPOINT ["/bin/sh", "/opt/sightline/entrypoint.sh"]
-CMD ["python", "-m", "serving", "--timeout-keep-alive=75"]
+CMD ["python", "-m", "serving"]

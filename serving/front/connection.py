@@ -10,6 +10,7 @@ import json
 import resource
 from asyncio import TimerHandle, Transport
 from functools import cache
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import uvicorn.config
@@ -72,10 +73,22 @@ class BoundedConnection(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        if len(self.connections) > max_connections():
+        if len(self.connections) > max_connections() and not self._end_an_idle_one():
             transport.abort()
             return
         self._await_head()
+
+    def _end_an_idle_one(self) -> bool:
+        """Whether a kept connection, the longest idle, made room."""
+        idle = [
+            (each.timeout_keep_alive_task.when(), each)
+            for each in self.connections
+            if isinstance(each, BoundedConnection) and each.timeout_keep_alive_task
+        ]
+        if not idle:
+            return False
+        min(idle, key=itemgetter(0))[1].transport.abort()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:

@@ -216,6 +216,30 @@ def test_more_connections_than_allowed_are_closed_at_once(monkeypatch) -> None:
     assert sum(b"200 OK" in answer for answer in answers) == 2
 
 
+def test_the_longest_idle_connection_makes_room_for_a_new_one(monkeypatch) -> None:
+    monkeypatch.setattr(connection, "max_connections", lambda: 2)
+
+    async def talk(reader, writer) -> tuple[bytes, list[bytes]]:
+        asked = [(reader, writer)]
+        answers = [await ask(reader, writer)]
+        for _ in range(2):
+            asked.append(await asyncio.open_connection(*writer.get_extra_info("peername")))
+            answers.append(await ask(*asked[-1]))
+        answers.append(await ask(*asked[1]))
+        for _, other in asked[1:]:
+            other.close()
+        return await send()(reader, writer), answers
+
+    async def ask(reader, writer) -> bytes:
+        writer.write(GET)
+        return await reader.readuntil(b"bytes")
+
+    [(first, answers)] = serve(talk)
+
+    assert first == b""
+    assert [b"200 OK" in answer for answer in answers] == [True] * 4
+
+
 def test_a_client_that_does_not_read_its_answer_is_left() -> None:
     async def talk(reader, writer) -> int:
         writer.write(GET.replace(b"/", b"/large", 1))

@@ -15,6 +15,7 @@ from vision.errors import ConfigError
 from vision.intervals import MetricEstimate
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
+from vision.report.evidence_findings import describe_choice
 
 CLASSES = ("a", "b", "c")
 LABELS = np.arange(20) % 3
@@ -29,13 +30,14 @@ class FixedRuntime:
         self.name, self.precision = name, precision
         self._logits = np.eye(3, dtype=np.float32)[answers]
         self._seconds = milliseconds / 1000
+        self.megabytes = 0
 
     def logits(self, images):
         time.sleep(self._seconds)
         return self._logits[: len(images)]
 
     def save(self, folder):
-        (folder / "model").write_bytes(b"1234")
+        (folder / "model").write_bytes(b"1234" + bytes(self.megabytes * 1_000_000))
 
 
 def classifier_of(name="litert", precision="float32", *, answers=LABELS, milliseconds=1.0):
@@ -82,6 +84,29 @@ def test_a_pruned_network_in_float32_is_not():
     assert chosen is SAFE
     assert [row.is_within_budget for row in table.rows] == [True, True, False]
     assert [row.title for row in table.rows] == ["", "", "50% pruned"]
+
+
+def test_the_fastest_that_is_small_enough_serves():
+    large, small = candidate("int8", milliseconds=0), candidate("bfloat16", milliseconds=1)
+    large.classifier.runtime.megabytes = 2
+    tried = [SAFE, large, small]
+    for bound, expected in ((None, large), (2.1, large), (1.9, small)):
+        chosen, table = choose_fastest(ORIGINAL, tried, VALIDATION, max_accuracy_drop=1, max_megabytes=bound)
+        assert chosen is expected
+        assert [row.is_chosen for row in table.rows].count(True) == 1
+        assert table.is_small_enough(table.chosen)
+
+
+def test_where_nothing_is_small_enough_the_smallest_that_keeps_its_accuracy_serves():
+    inaccurate = candidate("int8", lost=9, at_most=12, milliseconds=0)
+    large, larger = candidate("bfloat16", milliseconds=2), candidate("float32", milliseconds=1)
+    large.classifier.runtime.megabytes, larger.classifier.runtime.megabytes = 2, 3
+    chosen, table = choose_fastest(
+        ORIGINAL, [larger, large, inaccurate], VALIDATION, max_accuracy_drop=1, max_megabytes=1
+    )
+    assert chosen is large
+    assert not table.is_small_enough(table.chosen)
+    assert "has 1 MB or less" in describe_choice(table)
 
 
 def test_what_failed_is_recorded():

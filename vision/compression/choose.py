@@ -1,4 +1,4 @@
-"""Which candidate serves: the fastest whose loss of validation accuracy stays within the budget."""
+"""Which candidate serves: the fastest that is small enough and keeps its validation accuracy."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def choose_fastest(
     validation: LabelledImages,
     *,
     max_accuracy_drop: float,
+    max_megabytes: float | None = None,
 ) -> tuple[Candidate, CompressionTable]:
     """The fastest candidate within the budget, and the table of all; times are measured here once more.
 
     The trained network in float32 is always within it: it is the original on another runtime. All others may
-    lose `max_accuracy_drop` percentage points, judged by the upper end of the interval.
+    lose `max_accuracy_drop` percentage points, judged by the upper end of the interval. Of those within it
+    the fastest that has at most `max_megabytes` (10^6 bytes) is chosen, or the smallest where none has.
     """
     made = [outcome for outcome in tried if isinstance(outcome, Candidate)]
     first = _original_row(original, validation)
@@ -39,18 +41,27 @@ def choose_fastest(
         row.model_copy(update={"latency_ms": latency})
         for row, latency in zip((first, *rows), latencies, strict=True)
     ]
-    allowed = [place for place, row in enumerate(rows) if row.is_within_budget and place]
-    if not allowed:
-        raise ConfigError(_nothing_left(tried))
-    best = min(allowed, key=lambda place: rows[place].latency_ms)
-    rows[best] = rows[best].model_copy(update={"is_chosen": True})
     failures = [
         _at(outcome.place, failure=outcome.reason) for outcome in tried if isinstance(outcome, Failure)
     ]
     table = CompressionTable(
-        rows=(*rows, *failures), max_accuracy_drop=max_accuracy_drop, parent=original.digest
+        rows=(*rows, *failures),
+        max_accuracy_drop=max_accuracy_drop,
+        max_megabytes=max_megabytes,
+        parent=original.digest,
     )
-    return made[best - 1], table
+    accurate = [row for row in table.rows[1:] if row.is_within_budget]
+    if not accurate:
+        raise ConfigError(_nothing_left(tried))
+    best = _best(accurate, table)
+    return made[table.rows.index(best) - 1], table.choosing(best)
+
+
+def _best(accurate: Sequence[Measurement], table: CompressionTable) -> Measurement:
+    small = [row for row in accurate if table.is_small_enough(row)]
+    if small:
+        return min(small, key=lambda row: row.latency_ms)
+    return min(accurate, key=lambda row: row.size_bytes)
 
 
 def _nothing_left(tried: Sequence[Candidate | Failure]) -> str:

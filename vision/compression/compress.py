@@ -47,7 +47,13 @@ def compress_classifier(
     calibration = draw_calibration(training, config.calibration_images, seed=seed)
     data = CompressionData(training, validation, calibration, policy, seed)
     tried = Search(classifier, data, config, calibrate).run()
-    chosen, table = choose_fastest(classifier, tried, validation, max_accuracy_drop=config.max_accuracy_drop)
+    chosen, table = choose_fastest(
+        classifier,
+        tried,
+        validation,
+        max_accuracy_drop=config.max_accuracy_drop,
+        max_megabytes=config.max_megabytes,
+    )
     servable, network = (
         calibrate_classifier(made, validation, calibrate, seed=seed)
         for made in (chosen.classifier, chosen.network)

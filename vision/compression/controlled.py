@@ -35,6 +35,7 @@ def quantise_within(saved_model: Path, calibration: NDArray[np.uint8], limit: Li
         max_drop=limit.max_drop,
         drop_type=nncf.DropType.ABSOLUTE,
         subset_size=len(calibration),
+        fast_bias_correction=False,
         advanced_quantization_parameters=whole_ranges(),
     )
     return OpenVINORuntime(quantised, "int8")

@@ -43,18 +43,29 @@ class Measurement(BaseModel):
 class CompressionTable(BaseModel):
     """All that was tried, the Keras original first; exactly one row serves.
 
-    `parent`: the digest of that original, which the one that serves was made of.
+    `parent`: the digest of that original, which the one that serves was made of. `max_megabytes`: of 10^6
+    bytes, None for any size.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rows: tuple[Measurement, ...]
     max_accuracy_drop: float
+    max_megabytes: float | None = None
     parent: str = ""
 
     @property
     def chosen(self) -> Measurement:
         return next(row for row in self.rows if row.is_chosen)
+
+    def choosing(self, best: Measurement) -> CompressionTable:
+        """The same, in which this row serves."""
+        rows = tuple(row.model_copy(update={"is_chosen": row is best}) for row in self.rows)
+        return self.model_copy(update={"rows": rows})
+
+    def is_small_enough(self, row: Measurement) -> bool:
+        """Whether its files are within `max_megabytes`."""
+        return self.max_megabytes is None or row.size_bytes <= self.max_megabytes * 1e6
 
     @property
     def is_compressed(self) -> bool:

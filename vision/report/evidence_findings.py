@@ -143,6 +143,13 @@ def difference(comparison: PairedComparison, metric: str, *, is_share: bool) -> 
 
 def describe_choice(table: CompressionTable) -> str:
     """What serves in place of the trained network, what that gains, and why where it gains nothing."""
+    choice = _describe_gain(table)
+    if table.is_small_enough(table.chosen):
+        return choice
+    return f"{choice} Nothing that keeps its accuracy has {table.max_megabytes:g} MB or less."
+
+
+def _describe_gain(table: CompressionTable) -> str:
     before, after = table.rows[0], table.chosen
     if not table.is_compressed:
         return (
