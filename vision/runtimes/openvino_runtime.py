@@ -65,7 +65,7 @@ class OpenVINORuntime:
 
 
 def _of_pixels(model: ov.Model) -> ov.Model:
-    """A copy that takes uint8, so that nobody makes float32 of the pixels and copies that before it begins."""
+    """A copy that takes uint8: nobody makes float32 of the pixels, and copies that, before it begins."""
     copy = PrePostProcessor(model.clone())
     copy.input().tensor().set_element_type(ov.Type.u8)
     return copy.build()
