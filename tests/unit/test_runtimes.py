@@ -186,9 +186,19 @@ def test_litert_alone_uses_all_processors_and_makes_nothing_else(waiting) -> Non
     assert [(made.threads, made.sizes) for made in waiting.made] == [(os.cpu_count(), [2, 2, 2])]
 
 
+def test_read_only_and_strided_images_are_taken_too(runtime) -> None:
+    expected = runtime.logits(IMAGES[:3])
+    wide = np.zeros((3, SIDE, 2 * SIDE, 3), np.uint8)
+    wide[:, :, ::2] = IMAGES[:3]
+    read_only = np.frombuffer(IMAGES[:3].tobytes(), np.uint8).reshape(IMAGES[:3].shape)
+
+    np.testing.assert_array_equal(runtime.logits(wide[:, :, ::2]), expected)
+    np.testing.assert_array_equal(runtime.logits(read_only), expected)
+
+
 def test_openvino_takes_pixels_as_they_are(saved_model) -> None:
     runtime = to_openvino(saved_model, IMAGES)
-    of_floats = openvino_runtime._Engine(runtime._model, "int8", np.float32)
+    of_floats = openvino_runtime._Engine(runtime._model, "int8")
 
     assert runtime._engine._whole._compiled.input().get_element_type() == ov.Type.u8
     assert of_floats._whole._compiled.input().get_element_type() == ov.Type.f32
@@ -198,27 +208,27 @@ def test_openvino_takes_pixels_as_they_are(saved_model) -> None:
 
 
 def test_openvino_compiles_one_a_processor_once_and_for_several_only(waiting) -> None:
-    engine = openvino_runtime._Engine(None, "float32", np.uint8)
+    engine = openvino_runtime._Engine(None, "float32")
     made_for_one = len(waiting.made)
 
     crowd(engine.run, 5, waiting)
 
     whole, *singles = waiting.made
     assert made_for_one == 1
-    assert whole.arguments[3] == {"PERFORMANCE_HINT": "LATENCY"}
-    assert [single.arguments[3] for single in singles] == [openvino_runtime.ON_THE_CALLER] * os.cpu_count()
+    assert whole.arguments[2] == {"PERFORMANCE_HINT": "LATENCY"}
+    assert [single.arguments[2] for single in singles] == [openvino_runtime.ON_THE_CALLER] * os.cpu_count()
     assert sum(len(made.sizes) for made in waiting.made) == 5
 
 
 def test_openvino_goes_on_with_the_whole_where_the_others_fail(monkeypatch) -> None:
-    def compile_or_fail(model: object, precision: str, dtype: type, options: dict[str, object]) -> Waiting:
+    def compile_or_fail(model: object, precision: str, options: dict[str, object]) -> Waiting:
         if "NUM_STREAMS" in options:
             raise RuntimeError("no memory")
         return Waiting()
 
     monkeypatch.setattr(Waiting, "made", [], raising=False)
     monkeypatch.setattr(openvino_runtime, "_Compiled", compile_or_fail)
-    engine = openvino_runtime._Engine(None, "float32", np.uint8)
+    engine = openvino_runtime._Engine(None, "float32")
 
     with pytest.raises(RuntimeError, match="no memory"):
         engine._for_several()
