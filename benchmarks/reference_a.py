@@ -45,7 +45,7 @@ SMALL = TrainConfig(
 LARGE = SMALL.model_copy(update={"epochs": 4, "learning_rate": 4e-4})
 PRUNED = 0.5
 # Of large images alone, which the network that teaches saw last.
-AFTER_PRUNING = SMALL.model_copy(update={"epochs": 30})
+AFTER_PRUNING = SMALL.model_copy(update={"epochs": 20})
 POLICY = AugmentationPolicy(rotation_degrees=10, zoom=0.2, shift=0.1, brightness=0.2)
 CALIBRATION_IMAGES = 300
 RUNTIMES = ("litert", "openvino")
