@@ -129,7 +129,7 @@ def test_biases_corrected_in_turn_bring_int8_nearer_to_float32(tmp_path):
         for runtime in (to_openvino(saved_model, IMAGES), OpenVINORuntime(quick, "int8"))
     ]
 
-    assert errors[0] < errors[1] / 2
+    assert errors[0] < 0.75 * errors[1]
 
 
 def test_convert_refuses_one_calibration_image(original):
