@@ -45,17 +45,20 @@ async def read_body(request: Request, *, max_bytes: int, seconds: float) -> byte
     # More than 18 digits are no size, and int() fails at 4,300.
     if declared.isdecimal() and (len(declared) > 18 or int(declared) > max_bytes):
         raise _too_large(f"{declared[:18]} bytes", max_bytes)
-    body = bytearray()
+    chunks: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(seconds):
             async for chunk in request.stream():
-                if len(body) + len(chunk) > max_bytes:
+                size += len(chunk)
+                if size > max_bytes:
                     raise _too_large(f"more than {max_bytes} bytes", max_bytes)
-                body += chunk
+                if chunk:
+                    chunks.append(chunk)
     except TimeoutError:
-        message = f"{len(body)} bytes arrived in {seconds:g} seconds: send the whole request within them"
+        message = f"{size} bytes arrived in {seconds:g} seconds: send the whole request within them"
         raise RequestError(408, "too_slow", message) from None
-    return bytes(body)
+    return b"".join(chunks)  # of one it makes no copy
 
 
 def _too_large(received: str, max_bytes: int) -> RequestError:
