@@ -38,8 +38,8 @@ from vision.runtimes.keras_runtime import KerasRuntime
 from vision.runtimes.openvino_runtime import OpenVINORuntime
 
 # Of groceries conversions alone: of 296 validation images no half of a point can be shown. CIFAR-10's network
-# is also pruned, to less than half of its parameters, and eight times smaller is asked for; of 2,500 of them
-# images the upper end of a loss of half a point is at about 1.2.
+# is also pruned, to less than half of its parameters, and eight times smaller is asked for. Of its 2,500
+# validation images the upper end of a loss of half a point is at about 1.2.
 SEARCH = {
     "cifar10": CompressConfig.model_validate(
         {

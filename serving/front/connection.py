@@ -78,18 +78,6 @@ class BoundedConnection(HttpToolsProtocol):
             return
         self._await_head()
 
-    def _end_an_idle_one(self) -> bool:
-        """Whether a kept connection, the longest idle, made room."""
-        idle = [
-            (each.timeout_keep_alive_task.when(), each)
-            for each in self.connections
-            if isinstance(each, BoundedConnection) and each.timeout_keep_alive_task
-        ]
-        if not idle:
-            return False
-        min(idle, key=itemgetter(0))[1].transport.abort()
-        return True
-
     def connection_lost(self, exc: Exception | None) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
@@ -155,6 +143,18 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse("too_slow")
         else:
             self._head_timer = self.loop.call_at(self._head_until, self._look_at_head)
+
+    def _end_an_idle_one(self) -> bool:
+        """Whether a kept connection, the longest idle, made room."""
+        idle = [
+            (each.timeout_keep_alive_task.when(), each)
+            for each in self.connections
+            if isinstance(each, BoundedConnection) and each.timeout_keep_alive_task
+        ]
+        if not idle:
+            return False
+        min(idle, key=itemgetter(0))[1].transport.abort()
+        return True
 
     def _refuse(self, code: str) -> None:
         """Ends the connection, with the reason unless an answer is under way."""
