@@ -10,6 +10,8 @@ from vision.model_config import ModelConfig
 from vision.section import Section
 from vision.training_config import TrainConfig
 
+Precision = Literal["float32", "bfloat16", "int8", "int8_float_stem", "int8_controlled"]
+
 
 class PruneConfig(Section):
     """Channels removed, in shares of each layer's width, and the training after it."""
@@ -48,11 +50,11 @@ class CompressConfig(Section):
     )
     calibration_images: int = Field(300, ge=1, description="training images shown to the quantiser")
     runtimes: tuple[Literal["litert", "openvino"], ...] = Field(("litert", "openvino"), min_length=1)
-    precisions: tuple[Literal["float32", "bfloat16", "int8", "int8_controlled"], ...] = Field(
+    precisions: tuple[Precision, ...] = Field(
         ("float32", "bfloat16", "int8"),
         min_length=1,
-        description="int8_controlled: layers that cost too much accuracy stay float32; OpenVINO alone has it,"
-        " and bfloat16",
+        description="int8_float_stem: the convolutions of the pixels stay float32; int8_controlled: layers"
+        " that cost too much accuracy do; OpenVINO alone has both, and bfloat16",
     )
     prune: PruneConfig = PruneConfig()
     distil: DistilConfig = DistilConfig()

@@ -152,11 +152,14 @@ def test_calibration_images_are_drawn_by_the_seed():
     assert len(draw_calibration(IMAGE_SET, 99, seed=0)) == 24
 
 
-def test_bfloat16_and_controlled_int8_answer_as_the_original(original):
-    limit = CompressConfig(runtimes=("openvino",), precisions=("bfloat16", "int8_controlled"))
+def test_precisions_of_openvino_alone_answer_as_the_original(original):
+    limit = CompressConfig(
+        runtimes=("openvino",), precisions=("bfloat16", "int8_float_stem", "int8_controlled")
+    )
     outcomes = Search(original, DATA, limit, CalibrateConfig()).run()
     made = {outcome.place.conversion: outcome for outcome in outcomes}
     assert (Conversion("openvino", "bfloat16") in made) == has_bfloat16()
+    assert len(made) == 2 + has_bfloat16()
     for outcome in outcomes:
         assert isinstance(outcome, Candidate), outcome
         answers = outcome.classifier.with_temperature(1).predict(IMAGES)

@@ -73,6 +73,9 @@ CONVERSIONS: dict[Conversion, Callable[[Material], LiteRTRuntime | OpenVINORunti
     Conversion("openvino", "float32"): lambda material: to_openvino(material.saved_model),
     Conversion("openvino", "bfloat16"): to_bfloat16,
     Conversion("openvino", "int8"): lambda material: to_openvino(material.saved_model, material.calibration),
+    Conversion("openvino", "int8_float_stem"): lambda material: to_openvino(
+        material.saved_model, material.calibration, float_stem=True
+    ),
     Conversion("openvino", "int8_controlled"): to_controlled_int8,
 }
 

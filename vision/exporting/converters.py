@@ -58,14 +58,20 @@ def to_litert(saved_model: Path, calibration: NDArray[np.uint8] | None = None) -
     return LiteRTRuntime(converter.convert(), "int8")
 
 
-def to_openvino(saved_model: Path, calibration: NDArray[np.uint8] | None = None) -> OpenVINORuntime:
+def to_openvino(
+    saved_model: Path, calibration: NDArray[np.uint8] | None = None, *, float_stem: bool = False
+) -> OpenVINORuntime:
     """OpenVINO model; int8 by NNCF where calibration images (N, H, W, 3) are given.
 
     Biases are corrected layer by layer, each after those before it: NNCF's quick way, its default, takes each
     by itself, in half the time, and the answers stay farther from float32's (tests/unit/test_compression.py).
+
+    `float_stem` leaves the convolutions of the pixels in float32. One that whitens takes small differences of
+    neighbouring pixels by large weights, and what 8 bits round off of the weights is not small beside them.
     """
     import openvino as ov
 
+    from vision.runtimes.openvino_graph import stem
     from vision.runtimes.openvino_runtime import OpenVINORuntime
 
     model = ov.convert_model(str(saved_model))
@@ -79,9 +85,10 @@ def to_openvino(saved_model: Path, calibration: NDArray[np.uint8] | None = None)
         samples,
         subset_size=len(calibration),
         fast_bias_correction=False,
+        ignored_scope=nncf.IgnoredScope(names=stem(model)) if float_stem else None,
         advanced_parameters=whole_ranges(),
     )
-    return OpenVINORuntime(quantised, "int8")
+    return OpenVINORuntime(quantised, "int8_float_stem" if float_stem else "int8")
 
 
 def whole_ranges() -> nncf.AdvancedQuantizationParameters:

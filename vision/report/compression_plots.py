@@ -10,7 +10,7 @@ from vision.report.images import Picture, plot
 from vision.report.plots import COLOURS, FAINT, FONT_SIZE, INK, describe, legend_below, new_figure, plain_axes
 from vision.report.wording import RUNTIME_NAMES, percent
 
-MARKERS = {"float32": "o", "bfloat16": "s", "int8": "^"}
+MARKERS = {"float32": "o", "bfloat16": "s", "int8": "^", "int8_float_stem": "v", "int8_controlled": "D"}
 
 
 def plot_front(table: CompressionTable) -> Picture | None:
@@ -45,7 +45,7 @@ def _scatter(axes: Any, rows: Sequence[Measurement], runtime: str, colour: str) 
         shown = [row for row in rows if row.precision == precision]
         axes.scatter(
             [row.latency_ms for row in shown], [100 * row.accuracy for row in shown],
-            color=colour, marker=MARKERS.get(precision, "o"), s=34, zorder=2,
+            color=colour, marker=MARKERS[precision], s=34, zorder=2,
             label=f"{RUNTIME_NAMES.get(runtime, runtime)} {precision}",
         )  # fmt: skip
 

@@ -14,6 +14,7 @@ import openvino as ov
 from openvino import opset13
 
 MARK = "sightline_features"
+CONVOLUTIONS = frozenset({"Convolution", "GroupConvolution"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,19 @@ def places_of_shape(model: ov.Model, shape: tuple[int, ...]) -> list[Place]:
         for operation, shape in shapes
         if shape in layouts
     ]
+
+
+def stem(model: ov.Model) -> list[str]:
+    """Names of the convolutions of the pixels: those with no other between them and the input."""
+    names, behind = [], set[str]()
+    for operation in model.get_ordered_ops():
+        name = operation.get_friendly_name()
+        if any(value.get_node().get_friendly_name() in behind for value in operation.input_values()):
+            behind.add(name)
+        elif operation.get_type_name() in CONVOLUTIONS:
+            names.append(name)
+            behind.add(name)
+    return names
 
 
 def marked(model: ov.Model, place: Place) -> ov.Model:
