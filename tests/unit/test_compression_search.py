@@ -124,6 +124,16 @@ def test_a_place_that_fails_is_recorded_and_the_search_goes_on(original, monkeyp
     assert outcomes[1:] == [Failure(outcomes[1].place, "ValueError: no kernel")]
 
 
+def test_a_space_no_larger_than_the_trials_is_tried_whole(original, monkeypatch):
+    whole = Variants.convertible
+    monkeypatch.setattr(
+        Variants, "convertible", lambda self, student, pruned: whole(self, student, 0 * pruned)
+    )
+    shares = tuple(number / 20 for number in range(1, 13))
+    outcomes = tried(original, precisions=("float32",), trials=12, prune=PruneConfig(shares=shares))
+    assert [outcome.place.pruned for outcome in outcomes] == [0.0, *shares]
+
+
 def test_time_that_is_over_leaves_the_plain_conversions(original):
     assert len(tried(original, trials=5, prune=PruneConfig(shares=(0.5,)), minutes=1e-9)) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import product
 
 import optuna
 from optuna.trial import TrialState
@@ -50,16 +51,17 @@ class Search:
         sampler = optuna.samplers.TPESampler(seed=self._data.seed)
         study = optuna.create_study(directions=("minimize", "minimize"), sampler=sampler)
         with Variants(self._original, self._data, self._config) as variants:
-            plain = [(network, name) for network in variants.untaught for name in self._conversions]
-            for network, name in plain:
-                study.enqueue_trial({"student": network, "pruned": 0.0, "conversion": name})
-            self._fill(study, variants, plain=len(plain))
+            shares, names = (0.0, *self._config.prune.shares), list(self._conversions)
+            plain = list(product(variants.untaught, shares[:1], names))
+            whole = dict.fromkeys((*plain, *product((*variants.untaught, *variants.students), shares, names)))
+            goal = min(len(plain) + self._config.trials, len(whole))
+            for student, pruned, name in whole if goal == len(whole) else plain:
+                study.enqueue_trial({"student": student, "pruned": pruned, "conversion": name})
+            self._fill(study, variants, plain=len(plain), goal=goal)
         return list(self._tried.values())
 
-    def _fill(self, study: optuna.Study, variants: Variants, *, plain: int) -> None:
+    def _fill(self, study: optuna.Study, variants: Variants, *, plain: int, goal: int) -> None:
         """The first `plain` trials are ended however long they take."""
-        is_space = self._config.prune.shares or self._config.distil.students
-        goal = plain + (self._config.trials if is_space else 0)
         students = [*variants.untaught, *variants.students]
         started = time.monotonic()
         for _ in range(DRAWS_A_TRIAL * goal):
