@@ -319,7 +319,7 @@ def test_a_flip_is_made_in_one_place(flip, in_batches, on_device, monkeypatch):
 
     class Watched(Trainer):
         def fit(self, batches, **others):
-            given = np.concatenate([batches[index][0]["images"] for index in range(len(batches))])
+            given = np.concatenate([np.array(batch["images"]) for (batch,) in batches])
             drawn = any(isinstance(layer, keras.layers.RandomFlip) for layer in self._augmentation)
             places.append(({image.tobytes() for image in given} != own, drawn))
             return super().fit(batches, **others)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vision.training.averaging  # noqa: F401 - registers layers that a file may hold
+from vision.keras_batches import predict
 from vision.runtimes import Logits, SplitModel
 from vision.runtimes.keras_features import split_in_two
 
@@ -29,8 +30,7 @@ class KerasRuntime:
         self.precision = precision
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        logits = self.model.predict(images, batch_size=BATCH_SIZE, verbose=0)
-        return np.asarray(logits, dtype=np.float32)
+        return np.asarray(predict(self.model, images, batch_size=BATCH_SIZE), dtype=np.float32)
 
     def split(self) -> SplitModel | None:
         parts = split_in_two(self.model)

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from vision.keras_batches import for_keras
 from vision.training.batches import Batches, OrderedBatches
 
 FIRST_SHARE = 0.5
@@ -50,7 +51,7 @@ class Curriculum(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch == 0 and self._epochs:
             # Where devices share batches, the first images come again at the end.
-            logits = self.model.predict(self._ordered, verbose=0)["logits"][: len(self._targets)]
+            logits = self.model.predict(for_keras(self._ordered), verbose=0)["logits"][: len(self._targets)]
             self.losses = ops.convert_to_numpy(self._loss.call(ops.convert_to_tensor(self._targets), logits))
 
 

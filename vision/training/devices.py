@@ -1,7 +1,8 @@
 """The devices that train: one, or all of this machine, each with its share of every batch.
 
-The only file of the training that speaks to TensorFlow, beside several_workers_exchange.py: Keras 3.15 has
-data parallelism of its own for JAX alone. CUDA_VISIBLE_DEVICES chooses among the GPUs.
+The only file of the training that speaks to TensorFlow, beside several_workers_exchange.py and
+vision/keras_batches.py: Keras 3.15 has data parallelism of its own for JAX alone. CUDA_VISIBLE_DEVICES
+chooses among the GPUs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from vision import keras_batches
 from vision.errors import ConfigError
 from vision.image_array import Pixels
 from vision.training.several_workers import this_worker
@@ -70,7 +72,7 @@ def shareable(batch_size: int) -> int:
 def predict(model: keras.Model, images: Pixels, *, batch_size: int) -> NDArray[Any]:
     """model.predict for any number of images (N, H, W, 3); the last comes again until shares are equal."""
     padded = np.concatenate([images, images[-1:].repeat(-len(images) % devices_sharing(), axis=0)])
-    return np.asarray(model.predict(padded, batch_size=shareable(batch_size), verbose=0))[: len(images)]
+    return keras_batches.predict(model, padded, batch_size=shareable(batch_size))[: len(images)]
 
 
 def refuse_accumulation(batches: int) -> None:

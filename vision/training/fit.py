@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from vision.augmentation_policy import AugmentationPolicy
+from vision.keras_batches import for_keras
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
 from vision.training.checkpoint import (
@@ -137,8 +138,8 @@ class _Job:
             parts.append(InStep(self.model, worker, fingerprint=fingerprint, next_epoch=first_epoch))
         with quick_layers(self.model):
             trainer.fit(
-                batches,
-                validation_data=self._ordered(self.validation, worker),
+                for_keras(batches),
+                validation_data=for_keras(self._ordered(self.validation, worker)),
                 initial_epoch=first_epoch,
                 epochs=config.epochs,
                 shuffle=False,  # Keras would order the batches by Python's own generator, which nobody saves

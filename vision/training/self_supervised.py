@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from vision.augmentation_policy import AugmentationPolicy
 from vision.errors import DataError
 from vision.image_array import ImageArray
+from vision.keras_batches import for_keras
 from vision.model_config import ModelConfig
 from vision.training.backbone import Backbone
 from vision.training.batches import Batches
@@ -100,7 +101,7 @@ def pretrain(
         parts.append(Checkpoint(checkpoint, fingerprint, others=tuple(parts), sizes=sizes, state=state))
     with quick_layers(learner):
         learner.fit(
-            batches,
+            for_keras(batches),
             initial_epoch=state.next_epoch if state else 0,
             epochs=config.epochs,
             shuffle=False,  # the batches shuffle themselves
