@@ -29,7 +29,7 @@ export function drawCard(card) {
     ["Version", card.version],
     ["Challenger", card.challenger && challenge(card.challenger)],
     ["Image", `${card.image_size.join(" × ")} pixels`],
-    ["Runs as", `${card.precision}, ${card.runtime}, ${(card.size_bytes / 1e6).toFixed(1)} MB`],
+    ["Runs as", `${card.precision.replaceAll("_", " ")}, ${card.runtime}, ${(card.size_bytes / 1e6).toFixed(1)} MB`],
     ...Object.entries(card.lineage ?? {}).map(([name, value]) => [word(name), value]),
   ].filter(([, said]) => said).map(([term, said]) => [term, String(said)]);
   find("card").replaceChildren(

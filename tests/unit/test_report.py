@@ -26,7 +26,7 @@ from vision.report.images import thumbnail
 from vision.report.metric_words import METRIC_WORDS, TILES
 from vision.report.plots import drawable_names
 from vision.report.summary import summarise
-from vision.report.wording import interval, number, percent, size
+from vision.report.wording import interval, number, percent, runs_as, size
 from vision.tuning_parameters import SearchRecord
 
 HOSTILE = (
@@ -222,6 +222,19 @@ def test_numbers_are_not_rounded_to_certainty() -> None:
         "820 KB",
         "3.1 MB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [
+        ("int8", "OpenVINO int8"),
+        ("int8_controlled", "OpenVINO int8, controlled"),
+        ("int8_float_stem", "OpenVINO int8, float stem"),
+        ("", "OpenVINO"),
+    ],
+)
+def test_precisions_are_told_in_words(precision: str, said: str) -> None:
+    assert runs_as("openvino", precision) == said
 
 
 def test_thumbnails_are_small_and_small_images_exact() -> None:

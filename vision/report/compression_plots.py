@@ -8,7 +8,7 @@ from typing import Any
 from vision.compression.table import CompressionTable, Measurement
 from vision.report.images import Picture, plot
 from vision.report.plots import COLOURS, FAINT, FONT_SIZE, INK, describe, legend_below, new_figure, plain_axes
-from vision.report.wording import RUNTIME_NAMES, percent
+from vision.report.wording import percent, runs_as
 
 MARKERS = {"float32": "o", "bfloat16": "s", "int8": "^", "int8_float_stem": "v", "int8_controlled": "D"}
 
@@ -46,7 +46,7 @@ def _scatter(axes: Any, rows: Sequence[Measurement], runtime: str, colour: str) 
         axes.scatter(
             [row.latency_ms for row in shown], [100 * row.accuracy for row in shown],
             color=colour, marker=MARKERS[precision], s=34, zorder=2,
-            label=f"{RUNTIME_NAMES.get(runtime, runtime)} {precision}",
+            label=runs_as(runtime, precision),
         )  # fmt: skip
 
 

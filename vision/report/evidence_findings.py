@@ -5,7 +5,7 @@ from __future__ import annotations
 from vision.compression.table import CompressionTable
 from vision.cross_validation.scores import CrossValidation
 from vision.paired import PairedComparison
-from vision.report.wording import NARROW_SPACE, likely, percent, points, signed
+from vision.report.wording import NARROW_SPACE, likely, percent, points, precision_in_words, signed
 from vision.robustness import DisturbedScore, Robustness
 from vision.slices import Slice
 from vision.uncertainty.evaluation import SetScores, UncertaintyEvaluation
@@ -162,7 +162,7 @@ def _describe_gain(table: CompressionTable) -> str:
     smaller = before.size_bytes / after.size_bytes
     size = "about as large" if 0.95 < smaller < 1.05 else f"{smaller:.3g} times as small"
     return (
-        f"{network[0].upper()}{network[1:]} in {after.precision.replace('_', ', ')} serves:"
+        f"{network[0].upper()}{network[1:]} in {precision_in_words(after.precision)} serves:"
         f" {before.latency_ms / after.latency_ms:.3g} times as fast for one image as Keras and"
         f" {size}; on validation images it {changed} {after.highest_drop_points:.2f}."
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from vision.class_scores import ClassScores
 from vision.evaluation import Evaluation
-from vision.report.wording import RUNTIME_NAMES, interval, likely, percent, size
+from vision.report.wording import interval, likely, percent, runs_as, size
 
 # Below this the interval of a good classifier is wider than most differences one asks about.
 FEW_IMAGES = 100
@@ -44,7 +44,7 @@ def served(evaluation: Evaluation) -> str:
     """What runs, how large and how fast, of the facts that are known; empty where none is."""
     model = evaluation.model
     parts = [
-        " ".join(word for word in (RUNTIME_NAMES.get(model.runtime, model.runtime), model.precision) if word),
+        runs_as(model.runtime, model.precision),
         size(model.size_bytes) if model.size_bytes is not None else "",
         f"{model.parameters:,} parameters" if model.parameters is not None else "",
         f"{model.latency_ms:.2g} ms an image" if model.latency_ms is not None else "",

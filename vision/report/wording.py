@@ -19,6 +19,16 @@ def percent(share: float, decimals: int = 1) -> str:
     return f"{100 * share:.{decimals}f}{NARROW_SPACE}%"
 
 
+def precision_in_words(precision: str) -> str:
+    """ "int8, float stem" of int8_float_stem."""
+    return precision.replace("_", ", ", 1).replace("_", " ")
+
+
+def runs_as(runtime: str, precision: str) -> str:
+    """ "OpenVINO int8, float stem", of what is known."""
+    return " ".join(filter(None, (RUNTIME_NAMES.get(runtime, runtime), precision_in_words(precision))))
+
+
 def interval(estimate: MetricEstimate, *, is_share: bool) -> str:
     """ "97.6-99.7 %", or a dash where the interval has no width and so says nothing."""
     if estimate.low == estimate.high:
