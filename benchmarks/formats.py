@@ -9,12 +9,14 @@ import keras
 import numpy as np
 
 from benchmarks.compression import trained_champion
+from benchmarks.int8_peak import int8_peak
 from benchmarks.record import table, write_section
 from benchmarks.reference_a import groceries, trained_reference_a
 from models import ARCHITECTURES
 from vision.classifier import ImageClassifier
 from vision.exporting.measured_table import failures, table_rows
 from vision.exporting.measuring import measure_formats
+from vision.model_facts import flops
 from vision.prepared import LabelledImages
 from vision.preprocessing import Preprocessing
 from vision.runtimes.keras_runtime import KerasRuntime
@@ -23,26 +25,27 @@ SIDE = 224
 CALIBRATION_IMAGES = 300
 # Every format answers them, Keras in some tenths of a second each.
 TEST_IMAGES = 1000
-UNTRAINED = {"MobileNetV2": "mobilenet_v2", "ResNet50": "resnet50"}
+UNTRAINED = {"mobilenet_v2": "MobileNetV2", "resnet50": "ResNet50"}
 
 
 def main() -> None:
-    parts = [_champion(name) for name in ("cifar10", "grocery")]
+    """Champions last: without them the other networks' sections are written all the same."""
     prepared = groceries()
+    calibration = _every_nth(prepared.images("train"), CALIBRATION_IMAGES)
+    for name, title in UNTRAINED.items():
+        write_section(f"formats-{name}", _table(f"{title}, random weights", _untrained(name), calibration))
     reference = trained_reference_a(prepared)
-    calibration = prepared.images("train")[:: len(prepared.images("train")) // CALIBRATION_IMAGES]
-    parts.append(_table("CNN A on groceries", reference, calibration, prepared.labelled("test")))
-    parts += [
-        _table(f"{title}, random weights", _untrained(name), calibration) for title, name in UNTRAINED.items()
-    ]
-    write_section("formats", "\n\n".join(parts))
+    text = _table("CNN A on groceries", reference, calibration, prepared.labelled("test"))
+    write_section("formats-reference_a", text)
+    for name in ("cifar10", "grocery"):
+        classifier, prepared = trained_champion(name)
+        calibration = _every_nth(prepared.images("train"), CALIBRATION_IMAGES)
+        text = _table(f"{name} champion", classifier, calibration, prepared.labelled("test"))
+        write_section(f"formats-{name}", text)
 
 
-def _champion(name: str) -> str:
-    classifier, prepared = trained_champion(name)
-    training = prepared.images("train")
-    calibration = training[:: len(training) // CALIBRATION_IMAGES]
-    return _table(f"{name} champion", classifier, calibration, prepared.labelled("test"))
+def _every_nth(images: np.ndarray, count: int) -> np.ndarray:
+    return images[:: max(1, len(images) // count)]
 
 
 def _untrained(name: str) -> ImageClassifier:
@@ -66,6 +69,12 @@ def _table(
             on_format=lambda name: print("  ", name, flush=True),
         )  # fmt: skip
     head, *rows = table_rows(measured)
+    peak, work = int8_peak(), flops(classifier.runtime.model) / 2
+    made = [row for row in measured if not row.failure]
+    shares = [f"{row.images_per_second * work / peak:.0%}" if row.precision == "int8" else "" for row in made]
+    lines = [(*row, share) for row, share in zip(rows, shares, strict=True)]
     told = "".join(f"\n- {line}" for line in failures(measured))
     counted = f" Accuracy of {len(few.labels):,} test images." if few else ""
-    return f"### {title}\n\n{table(head, rows)}\n\nOne thread a core.{counted}{told}"
+    costs = f"An image takes {work / 1e9:.2f} GMAC; the int8 peak was {peak / 1e9:,.0f} GMAC/s."
+    named = table((*head, "of the int8 peak"), lines)
+    return f"### {title}\n\n{named}\n\nOne thread a core.{counted} {costs}{told}"
