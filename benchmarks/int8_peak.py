@@ -1,6 +1,6 @@
 """What int8 reaches on this machine at best: chains of matrix products by OpenVINO.
 
-Of several sizes: large ones keep the units busy, and must not be too large for the caches.
+Of several sizes: which of them is the fastest depends on the processor.
 """
 
 from __future__ import annotations
