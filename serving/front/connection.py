@@ -124,6 +124,8 @@ class BoundedConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._idle_bytes = 0
         super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._keep()
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's answer to what its parser refuses, in the shape of our errors."""
@@ -143,6 +145,17 @@ class BoundedConnection(HttpToolsProtocol):
             self._refuse("too_slow")
         else:
             self._head_timer = self.loop.call_at(self._head_until, self._look_at_head)
+
+    def _keep(self) -> None:
+        """After a body that came behind its answer (a refusal need not wait for it): idle from now on.
+
+        uvicorn's own timer began with the answer, and ended with the first of that body.
+        """
+        self._head_until = None
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
 
     def _end_an_idle_one(self) -> bool:
         """Whether a kept connection, the longest idle, made room."""

@@ -25,13 +25,13 @@ LARGE = 30_000_000
 
 
 async def application(scope, receive, send) -> None:
-    """Answers with the size of the body, or with a large one."""
+    """Answers with the size of the body, unread with none, or with a large one."""
     if scope["path"] == "/large":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(LARGE // 100_000):
             await send({"type": "http.response.body", "body": b"0" * 100_000, "more_body": True})
         return
-    size, more = 0, True
+    size, more = 0, scope["path"] != "/unread"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -43,12 +43,14 @@ async def application(scope, receive, send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def serve(talk: Talk, *, clients: int = 1) -> list[Any]:
+def serve(talk: Talk, *, clients: int = 1, keep_alive: int = 75) -> list[Any]:
     """What each client's talk with a server gives."""
 
     async def run() -> list[Any]:
         loop, state = asyncio.get_running_loop(), ServerState()
-        config = uvicorn.Config(application, log_config=None, lifespan="off", proxy_headers=False)
+        config = uvicorn.Config(
+            application, log_config=None, lifespan="off", proxy_headers=False, timeout_keep_alive=keep_alive
+        )
         config.load()
         listening = await loop.create_server(lambda: BoundedConnection(config, state, {}), "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
@@ -126,6 +128,33 @@ def test_a_large_body_is_no_large_head() -> None:
         return await reader.readuntil(b"bytes")
 
     assert serve(talk)[0].endswith(b"%d bytes" % size)
+
+
+def test_a_connection_is_kept_when_its_request_was_answered_before_its_body_came() -> None:
+    begun = POST.replace(b"/", b"/unread", 1) + b"3\r\n"
+
+    async def talk(reader, writer) -> list[bytes]:
+        answers = []
+        for piece, pause in ((begun, 0), (b"abc\r\n0\r\n\r\n", 3 * LATE), (GET, 0)):
+            writer.write(piece)
+            await asyncio.sleep(pause)
+            if not pause:
+                answers.append(await reader.readuntil(b"bytes"))
+        return answers
+
+    assert [b"200 OK" in answer for answer in serve(talk)[0]] == [True, True]
+
+
+def test_a_connection_whose_body_came_after_the_answer_ends_as_any_idle_one() -> None:
+    begun = POST.replace(b"/", b"/unread", 1) + b"3\r\n"
+
+    async def talk(reader, writer) -> bytes:
+        writer.write(begun)
+        await reader.readuntil(b"bytes")
+        writer.write(b"abc\r\n0\r\n\r\n")
+        return await reader.read()
+
+    assert serve(talk, keep_alive=1) == [b""]
 
 
 LINE = b"x: " + b"0" * 1000 + b"\r\n"
