@@ -36,6 +36,7 @@ from vision.training.teacher import Teacher
 from vision.training_config import TrainConfig
 
 TRAINED, NARROWED, PREPARED = KEPT / "reference-a", KEPT / "reference-a-narrow", KEPT / "groceries"
+IMAGE_SIZE = (224, 224)
 # The network ends in a global average, so what it learned of small images is where the large ones begin.
 SMALL_SIDE = 96
 SMALL = TrainConfig(
@@ -69,7 +70,9 @@ def main() -> None:
 def groceries() -> PreparedImages:
     """As an earlier run left them, or prepared by the steps of the pipeline before training."""
     if not PREPARED.is_dir():
-        only_prepare(read_config("configs/grocery.yaml"), kept_home(PREPARED.name))
+        config = read_config("configs/grocery.yaml")
+        config["parameters"]["config"]["prepare"]["image_size"] = list(IMAGE_SIZE)
+        only_prepare(config, kept_home(PREPARED.name))
     return only_prepared(PREPARED)
 
 

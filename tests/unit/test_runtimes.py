@@ -119,8 +119,8 @@ class Waiting:
     made: list[Waiting]
     go: threading.Event
 
-    def __init__(self, *arguments: object, threads: int = 0) -> None:
-        self.threads, self.sizes, self.arguments = threads, list[int](), arguments
+    def __init__(self, *arguments: object, threads: int = 0, images: int | None = None) -> None:
+        self.threads, self.sizes, self.arguments, self.images = threads, list[int](), arguments, images
         self.made.append(self)
 
     def run(self, values: np.ndarray) -> np.ndarray:
@@ -200,8 +200,8 @@ def test_openvino_takes_pixels_as_they_are(saved_model) -> None:
     runtime = to_openvino(saved_model, IMAGES)
     of_floats = openvino_runtime._Engine(runtime._model, "int8")
 
-    assert runtime._engine._whole._compiled.input().get_element_type() == ov.Type.u8
-    assert of_floats._whole._compiled.input().get_element_type() == ov.Type.f32
+    assert runtime._engine._one._compiled.input().get_element_type() == ov.Type.u8
+    assert of_floats._one._compiled.input().get_element_type() == ov.Type.f32
     np.testing.assert_array_equal(runtime.logits(IMAGES), of_floats.run(IMAGES.astype(np.float32)))
     with pytest.raises(TypeError, match="safe"):  # and does not cut off what is behind the point
         runtime.logits(IMAGES[:1] / 2)
@@ -213,15 +213,27 @@ def test_openvino_compiles_one_a_processor_once_and_for_several_only(waiting) ->
 
     crowd(engine.run, 5, waiting)
 
-    whole, *singles = waiting.made
+    one, *others = waiting.made
+    singles = [made for made in others if made.arguments[2] == openvino_runtime.ON_THE_CALLER]
     assert made_for_one == 1
-    assert whole.arguments[2] == {"PERFORMANCE_HINT": "LATENCY"}
-    assert [single.arguments[2] for single in singles] == [openvino_runtime.ON_THE_CALLER] * os.cpu_count()
-    assert sum(len(made.sizes) for made in waiting.made) == 5
+    assert (one.arguments[2], one.images) == (openvino_runtime.ON_ALL_PROCESSORS, 1)
+    assert [single.images for single in singles] == [1] * (os.cpu_count() or 1)
+    assert {size for single in singles for size in single.sizes} == {1}
+    assert sum(sum(made.sizes) for made in waiting.made) == 5 * 2
+
+
+def test_openvino_compiles_for_batches_when_the_first_comes(waiting) -> None:
+    engine = openvino_runtime._Engine(None, "float32")
+    waiting.go.set()
+
+    for count in (1, 2, 1, MAX_BATCH + 1):
+        engine.run(np.zeros((count, 1)))
+
+    assert [(made.images, made.sizes) for made in waiting.made] == [(1, [1, 1]), (None, [2, MAX_BATCH, 1])]
 
 
 def test_openvino_goes_on_with_the_whole_where_the_others_fail(monkeypatch) -> None:
-    def compile_or_fail(model: object, precision: str, options: dict[str, object]) -> Waiting:
+    def compile_or_fail(model: object, precision: str, options: dict[str, object], *, images: int) -> Waiting:
         if "NUM_STREAMS" in options:
             raise RuntimeError("no memory")
         return Waiting()
