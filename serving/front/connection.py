@@ -113,6 +113,7 @@ class BoundedConnection(HttpToolsProtocol):
             raise ValueError(self._code)  # the parser stops, and uvicorn calls send_400_response
         self._head_until = None
         self._idle_bytes = 0
+        self._unset_keepalive_if_required()  # it may have begun with the same packet
         # uvicorn gives the request to the app that stands here now.
         self.app = self._direct if self._direct and self.url.startswith(OURS) else self._whole
         super().on_headers_complete()

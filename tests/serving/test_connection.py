@@ -25,12 +25,14 @@ LARGE = 30_000_000
 
 
 async def application(scope, receive, send) -> None:
-    """Answers with the size of the body, unread with none, or with a large one."""
+    """Answers with the size of the body, unread with none, late, or with a large one."""
     if scope["path"] == "/large":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         for _ in range(LARGE // 100_000):
             await send({"type": "http.response.body", "body": b"0" * 100_000, "more_body": True})
         return
+    if scope["path"] == "/late":
+        await asyncio.sleep(1.2)
     size, more = 0, scope["path"] != "/unread"
     while more:
         message = await receive()
@@ -155,6 +157,18 @@ def test_a_connection_whose_body_came_after_the_answer_ends_as_any_idle_one() ->
         return await reader.read()
 
     assert serve(talk, keep_alive=1) == [b""]
+
+
+def test_a_request_that_came_with_the_rest_of_such_a_body_is_not_idle() -> None:
+    begun, late = (POST.replace(b"/", path, 1) + b"3\r\n" for path in (b"/unread", b"/late"))
+
+    async def talk(reader, writer) -> bytes:
+        writer.write(begun)
+        await reader.readuntil(b"bytes")
+        writer.write(b"abc\r\n0\r\n\r\n" + late + b"abc\r\n0\r\n\r\n")
+        return await reader.readuntil(b"bytes")
+
+    assert serve(talk, keep_alive=1)[0].endswith(b"3 bytes")
 
 
 LINE = b"x: " + b"0" * 1000 + b"\r\n"
