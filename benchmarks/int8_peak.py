@@ -1,44 +1,75 @@
-"""What int8 reaches on this machine at best: chains of matrix products by OpenVINO.
+"""What int8 reaches on this machine at best: chains of matrix products and of convolutions by OpenVINO.
 
-Of several sizes: which of them is the fastest depends on the processor.
+Several of them: which is the fastest depends on the processor.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import openvino as ov
+from openvino import Node
 from openvino import opset13 as operations
 
-SIDES, PRODUCTS, ROUNDS = (512, 1024, 2048), 16, 20
-RANGE = (-4.0, 3.96875)  # of 256 steps of 1/32; the values between products have a deviation of about 1
+SIDES = (512, 1024, 2048)  # of matrices
+CONVOLVED, CHANNELS, KERNEL = 56, 256, 3  # pixels a side, channels in and out, side of the kernel
+IMAGES = (1, 4)
+LAYERS, ROUNDS = 16, 20
+RANGE = (-4.0, 3.96875)  # of 256 steps of 1/32; the values between layers have a deviation of about 1
+
+Shape = tuple[int, ...]
+Layer = Callable[[Node, Node], Node]  # of values and weights
 
 
 def int8_peak() -> float:
-    """Multiplications with their additions a second, the best of all sizes and rounds, on all cores."""
-    return max(map(reached, SIDES))
+    """Multiplications with their additions a second, the best of all chains and rounds, on all cores."""
+    return max(reached(*chain) for chain in CHAINS.values())
 
 
-def reached(side: int) -> float:
-    """The same of products of matrices of `side` rows and columns."""
-    model = ov.Core().compile_model(_chain(side), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
-    given = np.random.default_rng(1).normal(size=(side, side)).astype(np.float32)
+def reached(shape: Shape, weights: Shape, layer: Layer) -> float:
+    """The same of a chain of that layer, which leaves the shape of what it is given."""
+    model = ov.Core().compile_model(_chain(shape, weights, layer), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    given = np.random.default_rng(1).normal(size=shape).astype(np.float32)
     request = model.create_infer_request()
-    return PRODUCTS * side**3 / min(_seconds(request, given) for _ in range(ROUNDS))
+    # Each output value takes a multiplication for each weight that leads to it.
+    work = LAYERS * given.size * np.prod(weights[1:])
+    return float(work) / min(_seconds(request, given) for _ in range(ROUNDS))
 
 
-def _chain(side: int) -> ov.Model:
-    """Between the products nothing but rounding to int8, so that each begins with what the last has left."""
+def _product(values: Node, weights: Node) -> Node:
+    return operations.matmul(values, weights, False, True)
+
+
+def _convolution(values: Node, weights: Node) -> Node:
+    padding = [KERNEL // 2] * 2
+    return operations.convolution(values, weights, [1, 1], padding, padding, [1, 1])
+
+
+CHAINS: Mapping[str, tuple[Shape, Shape, Layer]] = {
+    f"products of {side} x {side}": ((side, side), (side, side), _product) for side in SIDES
+} | {
+    f"convolutions {KERNEL} x {KERNEL} of {count} x {CONVOLVED} x {CONVOLVED} x {CHANNELS}": (
+        (count, CHANNELS, CONVOLVED, CONVOLVED),
+        (CHANNELS, CHANNELS, KERNEL, KERNEL),
+        _convolution,
+    )
+    for count in IMAGES
+}
+
+
+def _chain(shape: Shape, weights: Shape, layer: Layer) -> ov.Model:
+    """Between the layers nothing but rounding to int8, so that each begins with what the last has left."""
     generator = np.random.default_rng(0)
-    given = values = operations.parameter([side, side], np.float32)
+    given = values = operations.parameter(list(shape), np.float32)
     limits = [operations.constant(np.float32(limit)) for limit in RANGE]
-    scale = operations.constant(np.float32(1 / (73 * side**0.5)))  # 73: the weights' deviation
-    for _ in range(PRODUCTS):
+    deviation = 73 * np.prod(weights[1:]) ** 0.5  # 73: the weights'
+    scale = operations.constant(np.float32(1 / deviation))
+    for _ in range(LAYERS):
         rounded = operations.fake_quantize(values, *limits, *limits, 256)
-        weights = operations.constant(generator.integers(-127, 128, (side, side), dtype=np.int8))
-        scaled = operations.multiply(operations.convert(weights, np.float32), scale)
-        values = operations.matmul(rounded, scaled, False, True)
+        drawn = operations.constant(generator.integers(-127, 128, weights, dtype=np.int8))
+        values = layer(rounded, operations.multiply(operations.convert(drawn, np.float32), scale))
     return ov.Model([operations.result(values)], [given])
 
 
@@ -49,5 +80,5 @@ def _seconds(request: ov.InferRequest, given: np.ndarray) -> float:
 
 
 if __name__ == "__main__":
-    for size in SIDES:
-        print(f"{size} x {size}: {reached(size) / 1e9:,.0f} GMAC/s")
+    for name, chain in CHAINS.items():
+        print(f"{name}: {reached(*chain) / 1e9:,.0f} GMAC/s", flush=True)

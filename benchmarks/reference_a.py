@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.baselines import only_prepared
 from benchmarks.int8_peak import int8_peak
+from benchmarks.int8_share import without_amx
 from benchmarks.record import table, write_section
 from benchmarks.runs import KEPT, kept_home, only_prepare, read_config
 from models import ARCHITECTURES
@@ -166,8 +167,10 @@ def _report(rows: dict[str, tuple[ImageClassifier, ImageClassifier]], test: Labe
         "times as fast as the SavedModel", "of the int8 peak",
     )  # fmt: skip
     told = [_compared(test, answers, kind, name) for kind, (name, _) in fastest.items()]
-    reached = f"The int8 peak, measured by large matrix products in OpenVINO: {peak / 1e9:,.0f} GMAC/s."
-    return "\n\n".join((table(head, lines), reached, *told))
+    reached = f"The int8 peak, the best of large layers in OpenVINO: {peak / 1e9:,.0f} GMAC/s."
+    made, network = rows["openvino int8"]
+    plain = without_amx(made, flops(network.runtime.model) / 2)
+    return "\n\n".join((table(head, lines), f"{reached} {plain}".strip(), *told))
 
 
 def _compared(test: LabelledImages, answers: dict[str, np.ndarray], kind: str, name: str) -> str:
