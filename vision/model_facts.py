@@ -40,7 +40,7 @@ def _flops(model: keras.Model, inputs: Any) -> int:
             total += _flops(operation, args[0])
         elif isinstance(operation, COUNTED):
             kernels = [weight for weight in operation.weights if len(weight.shape) > 1]
-            places = prod(outputs.shape[1:-1])
+            places = prod(outputs.shape[:-1])  # of several images where the model makes views of one
             total += 2 * places * sum(prod(kernel.shape) for kernel in kernels)
         return outputs
 

@@ -6,6 +6,7 @@ from keras import layers
 
 from models import ARCHITECTURES
 from vision.model_facts import flops, parameters
+from vision.training.averaging import WithMirrorImages
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,12 @@ def test_flops_count_a_nested_model():
     inner = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(5, 1)])
     inputs = keras.Input((8, 8, 3))
     assert flops(keras.Model(inputs, inner(inputs))) == flops(inner) == 2 * 8 * 8 * 3 * 5
+
+
+def test_flops_count_every_view_of_an_image():
+    inputs = keras.Input((8, 8, 3))
+    views = keras.layers.Conv2D(5, 1, use_bias=False)(WithMirrorImages()(inputs))
+    assert flops(keras.Model(inputs, views)) == 2 * 2 * 8 * 8 * 3 * 5
 
 
 def test_flops_of_a_model_for_any_size_need_a_size():
