@@ -1,6 +1,5 @@
 """How near to the int8 peak a network comes where a processor's matrix unit (AMX) is left unused.
 
-With AMX what is not a large product weighs far more: the first layer, pooling.
 `python -m benchmarks.int8_share FOLDER HEIGHT WIDTH` prints the milliseconds that the OpenVINO model in that
 folder takes for an image, and the peak, as JSON.
 """
