@@ -2,7 +2,7 @@
 
 One request is one task of one thread. Images are not gathered into batches: on a processor a batch answers
 hardly more images a second than single ones on as many threads, and everyone waits for the last to arrive
-(BENCHMARKS.md, "Serving").
+(BENCHMARKS.md, "Serving"). Of threads that are free the last to have worked goes next: its caches are warm.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
@@ -30,22 +31,28 @@ class _Task(NamedTuple):
     loop: asyncio.AbstractEventLoop
 
 
+_Inbox = SimpleQueue[_Task | None]  # of one thread; None ends it
+
+
 class Workers:
     """`threads` tasks at a time; at most `queue` others wait, none longer than `answer_seconds`.
 
     Threads of its own, because an executor's futures have locks on both sides. All counting is the event
-    loop's, so that nothing is locked.
+    loop's; the lock is for who works next.
     """
 
     def __init__(self, threads: int, *, queue: int, answer_seconds: float) -> None:
         self._threads, self._queue, self._answer_seconds = threads, queue, answer_seconds
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._waiting: deque[_Task] = deque()
+        self._lock = threading.Lock()
         self._pending = 0
         self._mean_seconds = 0.0
         self._closed = False
+        self._inboxes: list[_Inbox] = [SimpleQueue() for _ in range(threads)]
+        self._free = list(self._inboxes)
         self._started = [
-            threading.Thread(target=self._follow, name=f"classify_{number}", daemon=True)
-            for number in range(threads)
+            threading.Thread(target=self._follow, args=(inbox,), name=f"classify_{number}", daemon=True)
+            for number, inbox in enumerate(self._inboxes)
         ]
         for thread in self._started:
             thread.start()
@@ -77,7 +84,7 @@ class Workers:
             raise RequestError(503, "not_ready", "the service is ending: try again, another will answer")
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
-        self._tasks.put(_Task(work, answer, loop))
+        self._give(_Task(work, answer, loop))
         self._pending += 1
         timer = loop.call_later(self._answer_seconds, self._expire, answer)
         try:
@@ -88,18 +95,38 @@ class Workers:
     def close(self) -> None:
         """Ends what runs, begins nothing else."""
         self._closed = True
-        for _ in self._started:
-            self._tasks.put(None)
+        with self._lock:
+            never_begun, self._waiting = self._waiting, deque()
+        for inbox in self._inboxes:
+            inbox.put(None)
         for thread in self._started:
             thread.join()
+        for task in never_begun:
+            self._tell(task, None, asyncio.CancelledError(), 0)
 
     def _expire(self, answer: asyncio.Future[Any]) -> None:
         if not answer.done():
             message = f"no answer within {self._answer_seconds:g} seconds"
             answer.set_exception(RequestError(504, "timeout", message))
 
-    def _follow(self) -> None:
-        while (task := self._tasks.get()) is not None:
+    def _give(self, task: _Task) -> None:
+        with self._lock:
+            if not self._free:
+                self._waiting.append(task)
+                return
+            inbox = self._free.pop()
+        inbox.put(task)
+
+    def _take(self, inbox: _Inbox) -> None:
+        """Puts the task that has waited longest into the inbox, or the inbox among the free."""
+        with self._lock:
+            if self._waiting:
+                inbox.put(self._waiting.popleft())
+            else:
+                self._free.append(inbox)
+
+    def _follow(self, inbox: _Inbox) -> None:
+        while (task := inbox.get()) is not None:
             result: object = None
             error: BaseException | None = None
             seconds = 0.0
@@ -112,9 +139,13 @@ class Workers:
                 except BaseException as raised:  # it is the asker's
                     error = raised
                 seconds = time.perf_counter() - begin
-            with suppress(RuntimeError):  # the loop has ended, and who asked with it
-                task.loop.call_soon_threadsafe(self._ended, task.answer, result, error, seconds)
+            self._take(inbox)  # before the answer, whose asker may ask again
+            self._tell(task, result, error, seconds)
             del task, result, error  # they hold an image, and would until the next comes
+
+    def _tell(self, task: _Task, result: object, error: BaseException | None, seconds: float) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and who asked with it
+            task.loop.call_soon_threadsafe(self._ended, task.answer, result, error, seconds)
 
     def _ended(
         self, answer: asyncio.Future[Any], result: object, error: BaseException | None, seconds: float

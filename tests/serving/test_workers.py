@@ -57,6 +57,34 @@ def test_a_full_queue_is_refused_and_has_room_again(gate) -> None:
     workers.close()
 
 
+def test_of_free_threads_the_last_to_have_worked_goes_next() -> None:
+    workers = Workers(4, queue=4, answer_seconds=10)
+
+    async def ask() -> list[str]:
+        return [await workers.run(lambda: threading.current_thread().name) for _ in range(20)]
+
+    assert len(set(asyncio.run(ask()))) == 1
+    workers.close()
+
+
+def test_what_waits_begins_in_the_order_of_its_coming(gate) -> None:
+    workers, begun = Workers(1, queue=20, answer_seconds=10), []
+
+    async def ask() -> None:
+        first = asyncio.create_task(workers.run(gate.wait))
+        others = [
+            asyncio.create_task(workers.run(lambda number=number: begun.append(number)))
+            for number in range(10)
+        ]
+        await until(lambda: workers.pending == 11)
+        gate.set()
+        await asyncio.gather(first, *others)
+
+    asyncio.run(ask())
+    assert begun == list(range(10))
+    workers.close()
+
+
 @pytest.mark.parametrize("leaves", [False, True])
 def test_what_nobody_waits_for_any_more_is_never_begun(gate, leaves) -> None:
     workers, begun = Workers(1, queue=4, answer_seconds=10 if leaves else 0.1), []
