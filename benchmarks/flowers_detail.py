@@ -37,7 +37,8 @@ def _restored(photos: Iterator[Pixels]) -> list[str]:
 
 def _through(photo: Pixels, side: int) -> Pixels:
     small = cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA)
-    return cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    large: Pixels = cv2.resize(small, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
+    return large
 
 
 def _photos(name: str, read: Callable[[Path], Pixels]) -> Iterator[Pixels]:
