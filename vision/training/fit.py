@@ -24,6 +24,7 @@ from vision.training.checkpoint import (
 from vision.training.curriculum import Curriculum
 from vision.training.devices import refuse_accumulation, shareable
 from vision.training.memory import with_smaller_batches
+from vision.training.moving_statistics import keeping_up
 from vision.training.objective import Targets, build_objective, training_targets
 from vision.training.progress import ProgressBar, Stopwatch
 from vision.training.quick_layers import quick_layers
@@ -127,7 +128,8 @@ class _Job:
             self.train.images, self._targets(self.train), batch_size=config.batch_size, seed=self.seed,
             alternating_flip=self.policy.alternates,
         )  # fmt: skip
-        trainer = self._trainer(config, total_steps=len(batches) * config.epochs)
+        steps = len(batches) * config.epochs
+        trainer = self._trainer(config, total_steps=steps)
         history, stopwatch = keras.callbacks.History(), Stopwatch()
         parts = [*self._callbacks(config, batches, trainer.loss), history, stopwatch]
         if checkpoint is not None:
@@ -136,7 +138,7 @@ class _Job:
         first_epoch, worker = state.next_epoch if state else 0, this_worker()
         if worker.count > 1:
             parts.append(InStep(self.model, worker, fingerprint=fingerprint, next_epoch=first_epoch))
-        with quick_layers(self.model):
+        with keeping_up(self.model, steps=steps), quick_layers(self.model):
             trainer.fit(
                 for_keras(batches),
                 validation_data=for_keras(self._ordered(self.validation, worker)),
