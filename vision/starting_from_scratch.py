@@ -21,7 +21,7 @@ POSITIONS_PER_SECOND_AND_CORE = 140_000
 WANTED_EPOCHS, MOST_EPOCHS = 20, 50
 # More training images than this -> batch size; 32 is the reference's.
 BATCH_SIZES = {50_000: 128, 10_000: 64, 500: 32, 0: 16}
-# configs/flowers.yaml, for batches of 32; with Adam it grows with the root (Malladi et al. 2022).
+# configs/flowers-scratch.yaml, for batches of 32; with Adam it grows with the root (Malladi et al. 2022).
 LEARNING_RATE = 0.002
 SIGNS = {"rotation_degrees": 10.0, "horizontal_flip": False, "zoom": 0.1, "shift": 0.1, "brightness": 0.1}
 
@@ -111,7 +111,7 @@ def _epoch_seconds(sight: Sight, side: int, stem_strides: int, machine: Machine)
 
 
 def _options(sight: Sight, side: int, stem_strides: int) -> dict[str, Any]:
-    # Each stage halves the side: as many as leave 4 x 4 pixels, as configs/flowers.yaml does.
+    # Each stage halves the side: as many as leave 4 x 4 pixels, as configs/flowers-scratch.yaml does.
     stages = min(4, max(2, 1 + int(math.log2(side / stem_strides / 4))))
     dropout = 0.0 if sight.looks_like_signs or sight.training_images > 10_000 else 0.3
     filters = 16 if sight.training_images <= 500 else 32
@@ -119,7 +119,7 @@ def _options(sight: Sight, side: int, stem_strides: int) -> dict[str, Any]:
 
 
 def _recipe(sight: Sight, epochs: int) -> dict[str, Any]:
-    """That of configs/flowers.yaml."""
+    """That of configs/flowers-scratch.yaml."""
     batch_size = next(size for least, size in BATCH_SIZES.items() if sight.training_images > least)
     return {
         "epochs": epochs,
