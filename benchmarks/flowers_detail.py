@@ -1,7 +1,7 @@
 """How many pixels the photos of flowers hold: their files have 128 x 128, which were fewer once.
 
 A photo is shrunk and enlarged again. What was enlarged from a side loses next to nothing at that side, and
-more at one that is a little larger, whose pixels do not lie on its own.
+its detail below it; what was not enlarged loses some at every side.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _photos(name: str, read: Callable[[Path], Pixels]) -> Iterator[Pixels]:
     """Some of the set, drawn from a seed, (128, 128, 3) uint8."""
     paths = sorted((DATA / name).rglob("*.jpg"))
     if not paths:
-        raise SystemExit(f"{DATA / name} has no photos: see docs/training.md")
+        raise SystemExit(f"{DATA / name} has no photos: nothing to measure")
     return map(read, random.Random(1).sample(paths, PHOTOS))
 
 
