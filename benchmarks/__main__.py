@@ -47,6 +47,7 @@ BENCHMARKS = {
     "flowers_detail": flowers_detail.main,
     "flowers_scratch": examples.flowers_scratch,
     "grocery": examples.grocery,
+    "grocery_ensemble": examples.grocery_ensemble,
     "bccd": examples.bccd,
     "own_data": examples.own_data,
     "compression_cifar10": compression.cifar10,

@@ -63,7 +63,16 @@ def flowers_scratch() -> None:
 
 def grocery() -> None:
     """81 kinds of groceries, and the 43 coarse ones that they belong to."""
-    run, home = _run("grocery", "grocery")
+    _grocery("grocery")
+
+
+def grocery_ensemble() -> None:
+    """The same by three networks."""
+    _grocery("grocery-ensemble")
+
+
+def _grocery(name: str) -> None:
+    run, home = _run(name, "grocery")
     prepared = only_prepared(home)
     labels = prepared.labels("test")
     baseline = METRICS["accuracy"](labels, _baseline(home))
@@ -72,7 +81,7 @@ def grocery() -> None:
     totals = classifier.predict(prepared.images("test")) @ np.eye(coarse.max() + 1)[coarse]
     right = float((totals.argmax(axis=1) == coarse[labels]).mean())
     text = f"Coarse accuracy (probabilities of its fine classes added up): **{right:.4f}**."
-    write_section("grocery", _metrics(run, SHOWN) + _beside(baseline) + f"\n\n{text}")
+    write_section(name, _metrics(run, SHOWN) + _beside(baseline) + f"\n\n{text}")
 
 
 def own_data() -> None:
