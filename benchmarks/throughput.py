@@ -31,24 +31,47 @@ CONFIG = TrainConfig(
 )
 ROUNDS = 5
 WHOLE = "configs/cifar10-fast.yaml"
-# Name, options, side, images, precision: a small net for which bookkeeping weighs most, a larger one, and in
-# the fastest precision of the machine the network of configs/cifar10.yaml and the reference's.
+
+
+class Case(NamedTuple):
+    """`name` and `options` of a network, `count` images of side x side pixels, TrainConfig.precision."""
+
+    name: str
+    options: dict[str, int]
+    side: int
+    count: int
+    precision: str
+    frozen: bool = False  # its batch norm, as in fine-tuning
+
+    def network(self) -> keras.Model:
+        with computing_in(dtype_policy(self.precision)):
+            model = ARCHITECTURES[self.name].build((self.side, self.side, 3), 10, **self.options)
+        for layer in model.layers:
+            if self.frozen and isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = False
+        return model
+
+
+# A small net for which bookkeeping weighs most, a larger one, in the fastest precision of the machine the
+# network of configs/cifar10.yaml and the reference's, and what starts from ImageNet weights.
 CASES = (
-    ("residual", {"filters": 16}, 32, 3200, "float32"),
-    ("reference_b", {}, 64, 1280, "float32"),
-    ("fast", {"width": 128, "widest": 384}, 32, 1280, "auto"),
-    ("reference_a", {}, 96, 256, "auto"),
+    Case("residual", {"filters": 16}, 32, 3200, "float32"),
+    Case("reference_b", {}, 64, 1280, "float32"),
+    Case("fast", {"width": 128, "widest": 384}, 32, 1280, "auto"),
+    Case("reference_a", {}, 96, 256, "auto"),
+    Case("mobilenet_v2", {}, 224, 256, "float32", frozen=True),
 )
 
 
 def main() -> None:
     rows = []
-    for name, options, side, count, precision in CASES:
-        images = np.random.default_rng(1).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-        labels = np.arange(count) % 10
+    for case in CASES:
+        shape = (case.count, case.side, case.side, 3)
+        images = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+        labels = np.arange(case.count) % 10
         with tempfile.TemporaryDirectory() as folder:
             _write_files(images, labels, Path(folder))
-            rows.append(_case(name, options, dtype_policy(precision), images, labels, Path(folder)))
+            rows.append(_row(case, images, labels, Path(folder)))
     head = (
         "network", "policy", "side", "bare fit on arrays, images/s", "fit_model, images/s",
         "ratio, median of 5 pairs", "range", "with the bare fit's pause",
@@ -57,23 +80,15 @@ def main() -> None:
     write_section("throughput", f"{table(head, rows)}\n\n{_whole_training()}")
 
 
-def _case(
-    name: str, options: dict[str, int], policy: str, images: np.ndarray, labels: np.ndarray, folder: Path
-) -> tuple[object, ...]:
+def _row(case: Case, images: np.ndarray, labels: np.ndarray, folder: Path) -> tuple[object, ...]:
     """Each runs once to warm up, then all take turns; one epoch each time, of which the batches are timed.
 
     A bare fit returns later than its last batch: TensorFlow takes the pipeline down (vision.keras_batches).
     """
-    shape = images.shape[1:]
-
-    def network() -> keras.Model:
-        with computing_in(policy):
-            return ARCHITECTURES[name].build(shape, 10, **options)
-
     runs = (
-        _bare(network(), images, labels),
-        _ours(network(), images, labels),
-        _folder(network(), folder, shape),
+        _bare(case.network(), images, labels),
+        _ours(case.network(), images, labels),
+        _folder(case.network(), folder, images.shape[1:3]),
     )
     rounds = [[run() for run in runs] for _ in range(ROUNDS + 1)][1:]
     bare, ours, files = (
@@ -81,7 +96,8 @@ def _case(
     )
     ratios = [bare.batches / ours.batches for bare, ours, _ in rounds]
     return (
-        name, policy, f"{shape[0]}", f"{bare:,.0f}", f"{ours:,.0f}", f"**{median(ratios):.2f}**",
+        case.name + ", batch norm frozen" * case.frozen, dtype_policy(case.precision), str(case.side),
+        f"{bare:,.0f}", f"{ours:,.0f}", f"**{median(ratios):.2f}**",
         f"{min(ratios):.2f} to {max(ratios):.2f}",
         f"{median(bare.whole / ours.batches for bare, ours, _ in rounds):.2f}",
         f"{files:,.0f}", f"{median(files.batches / ours.batches for _, ours, files in rounds):.2f}",
@@ -122,10 +138,10 @@ def _ours(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> Callabl
     return _timed(lambda clocks: fit(callbacks=clocks))
 
 
-def _folder(model: keras.Model, folder: Path, shape: tuple[int, ...]) -> Callable[[], _Times]:
+def _folder(model: keras.Model, folder: Path, size: tuple[int, ...]) -> Callable[[], _Times]:
     _compile(model)
     dataset = keras.utils.image_dataset_from_directory(
-        folder, label_mode="categorical", image_size=shape[:2], batch_size=CONFIG.batch_size, verbose=False
+        folder, label_mode="categorical", image_size=size, batch_size=CONFIG.batch_size, verbose=False
     )
     return _timed(lambda clocks: model.fit(dataset, verbose=0, callbacks=clocks))
 

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from tests.unit.training_steps import images, one_layer, one_step, operations
 from vision.training import quick_layers as quick_layers_module
 from vision.training.precision import computing_in
 from vision.training.quick_layers import quick_layers
@@ -19,44 +20,6 @@ from vision.training.several_workers import Worker
 @pytest.fixture(autouse=True)
 def all_kernels_are_large(monkeypatch) -> None:
     monkeypatch.setattr(quick_layers_module, "SMALLEST_KERNEL", 1)
-
-
-def one_layer(layer: keras.Layer, *, channels: int = 3, side: int | None = 6) -> keras.Model:
-    inputs = keras.Input((side, side, channels))
-    return keras.Model(inputs, layer(inputs))
-
-
-def images(count: int = 8, side: int = 6, channels: int = 3) -> np.ndarray:
-    return np.random.default_rng(0).normal(1.0, 2.0, (count, side, side, channels)).astype(np.float32)
-
-
-def one_step(model: keras.Model, batch: np.ndarray) -> list[np.ndarray]:
-    """Outputs and gradients, of inputs too, of a loss without symmetry; then all that the layers hold."""
-    weights = np.random.default_rng(1).normal(size=model(batch).shape)
-
-    @tf.function
-    def step(given: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(given)
-            outputs = tf.cast(model(given, training=True), "float32")
-            loss = tf.reduce_sum(outputs * tf.cast(weights, "float32"))
-        return outputs, tape.gradient(loss, [given, *(each.value for each in model.trainable_variables)])
-
-    outputs, gradients = step(tf.convert_to_tensor(batch))
-    return [np.asarray(outputs), *map(np.asarray, gradients), *model.get_weights()]
-
-
-def operations(model: keras.Model, batch: np.ndarray) -> set[str]:
-    """Kinds of all operations of a step of training."""
-
-    @tf.function
-    def step(given: Any) -> Any:
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(tf.cast(model(given, training=True), "float32"))
-        return tape.gradient(loss, [each.value for each in model.trainable_variables])
-
-    graph = step.get_concrete_function(tf.convert_to_tensor(batch)).graph
-    return {operation.type for operation in graph.get_operations()}
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"center": False}, {"momentum": 0.6, "axis": 3}])

@@ -1,6 +1,7 @@
 """What Keras' layers compute in a training, by TensorFlow's quicker operations for processors.
 
-Keras makes batch norm of a dozen operations that each pass over the whole batch; TensorFlow has one for all.
+Keras makes batch norm of a dozen operations that each pass over the whole batch; TensorFlow has one for all,
+and where it is frozen none is needed (folded_batch_norm.py).
 And oneDNN sums the gradient of a convolution's kernel image by image, each time through the whole kernel in
 float32: for small maps of many channels that is most of a step. XLA (JAX, GPUs) does neither.
 `python -m benchmarks throughput` measures what this gains.
@@ -14,6 +15,7 @@ from typing import Any
 
 import keras
 
+from vision.training.folded_batch_norm import folded_call, frozen_pairs
 from vision.training.several_workers import this_worker
 
 # Measured with AMX, 250 images in bfloat16. 256 channels to 256, 7 x 7: 26 ms before, 18 ms so; 384 to 384:
@@ -31,17 +33,24 @@ def quick_layers(network: keras.Model) -> Iterator[None]:
     """Inside, the network trains quicker where it is TensorFlow's and on a processor, to the same weights
     but for rounding. The overrides live in the layers' objects and end with it: nothing of them is saved.
     """
-    changed: list[tuple[keras.Layer, Overrides]] = []
+    changed: dict[keras.Layer, Overrides] = {}
     if _is_tensorflow_on_a_processor():
-        changed = [(layer, _overrides(layer)) for layer in network._flatten_layers()]
-    for layer, overrides in changed:
+        changed = {layer: _overrides(layer) for layer in network._flatten_layers()}
+        for convolution, norm in frozen_pairs(network):
+            changed[convolution]["call"] = folded_call(convolution, norm)
+            changed[norm]["call"] = _unchanged
+    for layer, overrides in changed.items():
         vars(layer).update(overrides)
     try:
         yield
     finally:
-        for layer, overrides in changed:
+        for layer, overrides in changed.items():
             for name in overrides:
                 del vars(layer)[name]
+
+
+def _unchanged(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    return inputs
 
 
 def _is_tensorflow_on_a_processor() -> bool:
