@@ -108,6 +108,7 @@ def test_what_others_see_of_a_convolution_stays() -> None:
         (lambda: layers.Conv2D(6, 3, activation="relu"), frozen),
         (lambda: layers.Conv2D(6, 3), layers.BatchNormalization),
         (lambda: layers.Conv2D(6, 1), lambda: frozen(axis=1)),
+        (lambda: layers.Conv2D(6, 1), lambda: frozen(dtype="float16")),
         (lambda: layers.SeparableConv2D(6, 3), frozen),
         (lambda: layers.Dense(6), frozen),
     ],

@@ -35,14 +35,14 @@ def frozen_pairs(network: keras.Model) -> Iterator[tuple[keras.Layer, keras.Laye
         outputs = id(node.input_tensors[0])
         convolution = makers[outputs]
         once = calls[id(norm)] == calls[id(convolution)] == uses[outputs] == 1
-        if once and norm.axis in (3, -1) and _is_linear(convolution):
+        if once and norm.axis in (3, -1) and _is_linear(convolution, norm.compute_dtype):
             yield convolution, norm
 
 
-def _is_linear(layer: keras.Operation) -> bool:
+def _is_linear(layer: keras.Operation, dtype: str) -> bool:
     if type(layer) not in CONVOLUTIONS or layer.data_format != "channels_last":
         return False
-    return layer.activation is keras.activations.linear
+    return layer.activation is keras.activations.linear and layer.compute_dtype == dtype
 
 
 def folded_call(convolution: keras.Layer, norm: keras.layers.BatchNormalization) -> Callable[[Any], Any]:
