@@ -38,6 +38,7 @@ BENCHMARKS = {
     "leakage": leakage.main,
     "digits": digits.main,
     "throughput": throughput.main,
+    "throughput_fine_tuning": throughput.fine_tuning,
     "architectures": architectures.main,
     "few_labels": few_labels.main,
     "cifar10_fast": examples.cifar10_fast,
