@@ -18,9 +18,10 @@ from tests.behaviour.tiny import (
 from vision.augmentation_policy import AugmentationPolicy
 from vision.errors import OutOfMemory
 from vision.image_array import ShardedImages
+from vision.keras_batches import MOST_IMAGES
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
-from vision.training.fit import EVALUATION_BATCH, fit_model
+from vision.training.fit import fit_model
 from vision.training.memory import is_out_of_memory
 from vision.training.objective import build_objective, training_targets
 from vision.training.stages import Stage
@@ -216,7 +217,7 @@ def test_trainer_shrinks_training_images_alone():
 
 
 def test_validation_counts_every_image_of_an_incomplete_batch():
-    validation = colours(EVALUATION_BATCH + 7, 1)
+    validation = colours(MOST_IMAGES + 7, 1)
     result = fit(config=TrainConfig(epochs=1, batch_size=16), validation=validation, build=linear)
     logits = result.model.predict(validation.images, verbose=0)
     expected = cross_entropy(logits, training_targets(validation.labels, 3))

@@ -6,8 +6,9 @@ import pytest
 
 from models import ARCHITECTURES
 from vision.augmentation_policy import AugmentationPolicy
-from vision.keras_batches import Slices, for_keras, predict
+from vision.keras_batches import MOST_IMAGES, Slices, for_keras, images_at_a_time, predict
 from vision.prepared import LabelledImages
+from vision.runtimes.keras_runtime import KerasRuntime
 from vision.training.batches import Batches
 from vision.training.fit import fit_model
 from vision.training.trainer import Trainer
@@ -38,6 +39,35 @@ def test_predict_answers_every_image_once_in_order(batch_size):
     inputs = keras.Input((2, 2, 3))
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs))
     assert np.array_equal(predict(model, ROWS, batch_size=batch_size), ROWS.mean(axis=(1, 2)))
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"), [(1, MOST_IMAGES), (64, MOST_IMAGES), (65, 248), (256, 16), (1024, 1), (4096, 1)]
+)
+def test_large_images_are_answered_few_at_a_time(side, expected):
+    assert images_at_a_time(np.broadcast_to(np.uint8(0), (1000, side, side, 3))) == expected
+
+
+@on_tensorflow
+def test_a_network_is_never_asked_for_so_many_that_memory_ends():
+    asked = []
+
+    class Noted(keras.layers.Layer):
+        def call(self, images):
+            import tensorflow as tf
+
+            return tf.py_function(lambda batch: asked.append(len(batch)) or batch, [images], images.dtype)
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    inputs = keras.Input((512, 512, 3))
+    noted = Noted()(inputs)
+    model = keras.Model(
+        inputs, keras.layers.GlobalAveragePooling2D()(keras.ops.reshape(noted, (-1, 512, 512, 3)))
+    )
+    KerasRuntime(model).logits(np.zeros((10, 512, 512, 3), np.uint8))
+    assert asked == [4, 4, 2]
 
 
 @on_tensorflow

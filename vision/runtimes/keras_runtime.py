@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import vision.training.averaging  # noqa: F401 - registers layers that a file may hold
-from vision.keras_batches import predict
+from vision.keras_batches import images_at_a_time, predict
 from vision.runtimes import Logits, SplitModel
 from vision.runtimes.keras_features import split_in_two
 
 MODEL_FILE = "model.keras"
-BATCH_SIZE = 256
 SPLIT_BATCH_SIZE = 64
 
 
@@ -30,7 +29,8 @@ class KerasRuntime:
         self.precision = precision
 
     def logits(self, images: NDArray[np.uint8]) -> Logits:
-        return np.asarray(predict(self.model, images, batch_size=BATCH_SIZE), dtype=np.float32)
+        answers = predict(self.model, images, batch_size=images_at_a_time(images))
+        return np.asarray(answers, dtype=np.float32)
 
     def split(self) -> SplitModel | None:
         parts = split_in_two(self.model)

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 
 from vision.augmentation_policy import AugmentationPolicy
-from vision.keras_batches import for_keras
+from vision.keras_batches import for_keras, images_at_a_time
 from vision.prepared import LabelledImages
 from vision.training.batches import Batches, OrderedBatches
 from vision.training.checkpoint import (
@@ -35,8 +35,6 @@ from vision.training.stages import Stages
 from vision.training.teacher import Teacher
 from vision.training.trainer import Trainer
 from vision.training_config import TrainConfig
-
-EVALUATION_BATCH = 256
 
 # Where a training runs; the weights at the end follow from it as little as from the speed of the machine.
 PLACES = {"workers", "worker_cpus", "worker_gpus"}
@@ -187,7 +185,8 @@ class _Job:
         ]
 
     def _ordered(self, split: LabelledImages, worker: Worker = ALONE) -> OrderedBatches:
-        return OrderedBatches(split.images, self._targets(split), batch_size=EVALUATION_BATCH, worker=worker)
+        at_a_time = images_at_a_time(split.images)
+        return OrderedBatches(split.images, self._targets(split), batch_size=at_a_time, worker=worker)
 
     def _targets(self, split: LabelledImages) -> Targets:
         return training_targets(split.labels, self.model.output_shape[-1])

@@ -15,6 +15,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from vision.image_array import ImageArray
+from vision.keras_batches import images_at_a_time
 from vision.parallel import progress_bar
 from vision.prepared import LabelledImages
 from vision.training.devices import predict
@@ -42,14 +43,15 @@ def features_of(backbone: keras.Model, images: ImageArray, *, mirrored: bool = F
 
     `mirrored`: (2N, D), first those of the images, then those of their mirror images.
     """
+    batch_size = images_at_a_time(images)
     parts, mirrored_parts = list[Vectors](), list[Vectors]()
     with progress_bar() as bar:
         task = bar.add_task("Computing features", total=len(images))
         for start in range(0, len(images), CHUNK):
             chunk = images[start : start + CHUNK]
-            parts.append(predict(backbone, chunk, batch_size=CHUNK))
+            parts.append(predict(backbone, chunk, batch_size=batch_size))
             if mirrored:
-                mirrored_parts.append(predict(backbone, chunk[:, :, ::-1], batch_size=CHUNK))
+                mirrored_parts.append(predict(backbone, chunk[:, :, ::-1], batch_size=batch_size))
             bar.advance(task, len(chunk))
     return np.concatenate(parts + mirrored_parts)
 

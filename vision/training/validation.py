@@ -8,11 +8,10 @@ import keras
 import numpy as np
 
 from vision.image_array import chunks
+from vision.keras_batches import images_at_a_time
 from vision.prepared import LabelledImages
 from vision.training.devices import predict
 from vision.training.objective import Objective, training_targets
-
-BATCH = 256
 
 
 @dataclass(frozen=True, order=True)
@@ -28,7 +27,8 @@ class Validation:
 
 def validate(network: keras.Model, data: LabelledImages, objective: Objective) -> Validation:
     """The network on all of `data`, as `fit` validates it: nothing augmented, no dropout."""
-    logits = np.concatenate([predict(network, part, batch_size=BATCH) for part in chunks(data.images)])
+    batch_size = images_at_a_time(data.images)
+    logits = np.concatenate([predict(network, part, batch_size=batch_size) for part in chunks(data.images)])
     targets = training_targets(data.labels, logits.shape[1])
     objective.score.reset_state()
     objective.score.update_state(targets, logits)
