@@ -67,7 +67,7 @@ def grocery() -> None:
 
 
 def grocery_ensemble() -> None:
-    """The same by two networks."""
+    """The same by three networks."""
     _grocery("grocery-ensemble")
 
 
