@@ -60,7 +60,10 @@ CASES = (
     Case("fast", {"width": 128, "widest": 384}, 32, 1280, "auto"),
     Case("reference_a", {}, 96, 256, "auto"),
 )
-FINE_TUNING = (Case("mobilenet_v2", {}, 224, 256, "float32", frozen=True),)
+FINE_TUNING = (
+    Case("mobilenet_v2", {}, 224, 256, "float32", frozen=True),
+    Case("efficientnet_b0", {}, 224, 256, "float32", frozen=True),
+)
 
 
 def main() -> None:

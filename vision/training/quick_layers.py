@@ -3,7 +3,8 @@
 Keras makes batch norm of a dozen operations that each pass over the whole batch; TensorFlow has one for all,
 and where it is frozen none is needed (folded_batch_norm.py).
 And oneDNN sums the gradient of a convolution's kernel image by image, each time through the whole kernel in
-float32: for small maps of many channels that is most of a step. XLA (JAX, GPUs) does neither.
+float32: for small maps of many channels that is most of a step. XLA (JAX, GPUs) does neither. Of smooth
+activations it makes one operation (fused_activation.py).
 `python -m benchmarks throughput` measures what this gains.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 import keras
 
 from vision.training.folded_batch_norm import folded_call, frozen_pairs
+from vision.training.fused_activation import fused_call, is_fusible
 from vision.training.several_workers import this_worker
 
 # Measured with AMX, 250 images in bfloat16. 256 channels to 256, 7 x 7: 26 ms before, 18 ms so; 384 to 384:
@@ -64,7 +66,7 @@ def _overrides(layer: keras.Layer) -> Overrides:
     # Several workers exchange their moments (several_workers.py).
     if type(layer) is keras.layers.BatchNormalization and this_worker().count == 1 and _is_plain(layer):
         return {"call": _quick_batch_norm(layer)}
-    return {}
+    return {"call": fused_call(layer)} if is_fusible(layer) else {}
 
 
 def _keeps_the_size(layer: keras.layers.Conv2D) -> bool:
