@@ -19,6 +19,7 @@ from benchmarks.datasets import DATA, WEIGHTS
 from benchmarks.record import table, write_section
 from benchmarks.runs import PipelineRun, kept_home, read_config, run_init, run_pipeline
 from vision.classifier import ImageClassifier
+from vision.intervals import wilson_interval
 from vision.metrics import METRICS, measure
 
 SHOWN = ("accuracy", "macro_f1", "roc_auc", "ece")
@@ -79,8 +80,12 @@ def _grocery(name: str) -> None:
     classifier = ImageClassifier.load(Path(run.status["bundle"]))
     coarse = _coarse(prepared.class_names)
     totals = classifier.predict(prepared.images("test")) @ np.eye(coarse.max() + 1)[coarse]
-    right = float((totals.argmax(axis=1) == coarse[labels]).mean())
-    text = f"Coarse accuracy (probabilities of its fine classes added up): **{right:.4f}**."
+    right = totals.argmax(axis=1) == coarse[labels]
+    share = wilson_interval(int(right.sum()), len(right))
+    text = (
+        f"Coarse accuracy (probabilities of its fine classes added up): **{share.value:.4f}**,"
+        f" 95 % interval {share.low:.4f} to {share.high:.4f}."
+    )
     write_section(name, _metrics(run, SHOWN) + _beside(baseline) + f"\n\n{text}")
 
 
