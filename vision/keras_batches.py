@@ -17,16 +17,19 @@ from numpy.typing import NDArray
 from vision.image_array import ImageArray
 
 READ_AHEAD = 2  # batches
-# At a time, of a network that answers and does not learn: images of up to 64 x 64 pixels, and pixels of
-# larger ones. On 2 processors an EfficientNetB0 of 224 pixels answers 256 images at a time in 5.2 GB, and 21
-# in 1.2 GB, as fast; 23 GB were too few for an ensemble of two mirrored MobileNetV2 at 256 pixels.
-MOST_IMAGES, MOST_PIXELS = 256, 2**20
+# At a time, of a network that answers and does not learn: small images, and pixels of larger ones. On 2
+# processors an EfficientNetB0 of 224 pixels answers 256 images at a time in 5.2 GB, and 21 in 1.2 GB, as fast;
+# 23 GB were too few for an ensemble of two mirrored MobileNetV2 at 256 pixels. Of a GPU nothing was measured.
+MOST_IMAGES = 256
+MOST_PIXELS, MOST_PIXELS_ON_A_GPU = 2**20, 2**23
 
 
 def images_at_a_time(images: ImageArray) -> int:
     """As many of these images (N, H, W, C) as a network that does not learn should be asked for at once."""
     _, height, width, _ = images.shape
-    return max(1, min(MOST_IMAGES, MOST_PIXELS // (height * width)))
+    on_processor = keras.distribution.list_devices()[0].startswith("cpu")
+    pixels = MOST_PIXELS if on_processor else MOST_PIXELS_ON_A_GPU
+    return max(1, min(MOST_IMAGES, pixels // (height * width)))
 
 
 class Slices(keras.utils.PyDataset):

@@ -42,9 +42,17 @@ def test_predict_answers_every_image_once_in_order(batch_size):
 
 
 @pytest.mark.parametrize(
-    ("side", "expected"), [(1, MOST_IMAGES), (64, MOST_IMAGES), (65, 248), (256, 16), (1024, 1), (4096, 1)]
+    ("device", "side", "expected"),
+    [
+        *(
+            ("cpu:0", *each)
+            for each in ((1, MOST_IMAGES), (64, MOST_IMAGES), (65, 248), (256, 16), (4096, 1))
+        ),
+        *(("gpu:0", *each) for each in ((1, MOST_IMAGES), (181, MOST_IMAGES), (256, 128), (4096, 1))),
+    ],
 )
-def test_large_images_are_answered_few_at_a_time(side, expected):
+def test_large_images_are_answered_few_at_a_time(monkeypatch, device, side, expected):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: [device])
     assert images_at_a_time(np.broadcast_to(np.uint8(0), (1000, side, side, 3))) == expected
 
 
