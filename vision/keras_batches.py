@@ -18,8 +18,9 @@ from vision.image_array import ImageArray
 
 READ_AHEAD = 2  # batches
 # At a time, of a network that answers and does not learn: small images, and pixels of larger ones. On 2
-# processors an EfficientNetB0 of 224 pixels answers 256 images at a time in 5.2 GB, and 21 in 1.2 GB, as fast;
-# 23 GB were too few for an ensemble of two mirrored MobileNetV2 at 256 pixels. Of a GPU nothing was measured.
+# processors an EfficientNetB0 of 224 pixels answers 256 images at a time in 5.2 GB, and 21 in 1.2 GB, as
+# fast; 23 GB were too few for an ensemble of two mirrored MobileNetV2 at 256 pixels. Of a GPU nothing was
+# measured.
 MOST_IMAGES = 256
 MOST_PIXELS, MOST_PIXELS_ON_A_GPU = 2**20, 2**23
 
