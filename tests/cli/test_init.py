@@ -15,7 +15,7 @@ from cli.init import path_for
 from cli.main import run
 from vision.config_file import load_config
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+DATA = (Path(__file__).parents[3] / "shared" / "data").resolve()
 Capture = pytest.CaptureFixture[str]
 
 
