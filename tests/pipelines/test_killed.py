@@ -108,9 +108,15 @@ def test_nothing_half_done_is_left(survivor: Survivor) -> None:
 
 
 def test_prepared_images_are_whole(survivor: Survivor) -> None:
-    (folder,) = (survivor.project.workspace.prepared / "sets").iterdir()
-    prepared = PreparedImages.open(folder)
-    assert sum(len(prepared.images(split)) for split in ("train", "validation", "test")) == 72
+    """What was trained on, and the test images alone, which the gate shows to champion and candidate."""
+    folders = (survivor.project.workspace.prepared / "sets").iterdir()
+    counts = [
+        {split: len(prepared.images(split)) for split in ("train", "validation", "test")}
+        for prepared in map(PreparedImages.open, folders)
+    ]
+    of_the_gate, trained_on = sorted(counts, key=lambda count: count["train"])
+    assert sum(trained_on.values()) == 72
+    assert of_the_gate == {"train": 0, "validation": 0, "test": trained_on["test"]}
 
 
 def test_one_training_was_killed_and_one_finished(survivor: Survivor) -> None:
