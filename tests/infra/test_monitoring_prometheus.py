@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 import yaml
 
@@ -108,7 +108,9 @@ def running(*command: str, log: Path, **variables: str) -> Iterator[None]:
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it writes is the test's own
+        first = psutil.Process(process.pid)
+        for one in (first, *first.children(recursive=True)):  # BentoML's worker has its own session
+            one.kill()
         process.wait()
 
 
