@@ -68,7 +68,7 @@ func TestLargeBodiesShareBoundedMemory(t *testing.T) {
 }
 
 func TestWhoAnnouncesABodyAndSendsNoneHoldsNoMemory(t *testing.T) {
-	w := started(t, nil, nil)
+	w := started(t, nil, func(read *settings.Settings) { read.Queue = largestBodies }) // all end at once
 	asked, end, codes := make(chan bool), make(chan bool), make(chan int)
 	for number := range largestBodies {
 		request := httptest.NewRequest(http.MethodPost, "/v1/classify", idle{asked, end})
