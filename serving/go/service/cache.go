@@ -48,6 +48,9 @@ func (c *cache) answer(key string, compute func() (known, error)) (answer known,
 	}
 	wasKnown = true
 	made, err, _ := c.flights.Do(key, func() (any, error) {
+		if since, isKnown := c.answers.Get(key); isKnown { // whoever computed it ended after the look above
+			return since, nil
+		}
 		wasKnown = false
 		computed, err := compute()
 		if err == nil {
