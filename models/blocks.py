@@ -26,6 +26,7 @@ def pixels_standardised(pixels: KerasTensor) -> KerasTensor:
 
 def pixels_to_bgr(pixels: KerasTensor) -> KerasTensor:
     """Pixels 0..255 as blue, green, red less ImageNet's mean, not scaled ("caffe" in Keras)."""
+    # Not `flip`: LiteRT's int8 reads a reversed tensor by another scale than it is written by.
     bgr = keras.ops.take(pixels, [2, 1, 0], axis=-1)
     return layers.Normalization(mean=CAFFE_MEAN, variance=[1.0] * 3, name="pixels_to_bgr")(bgr)
 

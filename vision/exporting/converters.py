@@ -31,8 +31,7 @@ logger = logging.getLogger(__name__)
 ONNX_OPSET = 18
 # How like a tensor of the converted model must be to Keras' feature map (correlation), and how far, as a
 # share of the largest, logits by way of the split may be from the model's own. Over int8 models of every
-# untrained architecture: 0.94 or more and 0.33 or less, but for LiteRT's of resnet50, which int8 leaves with
-# other features than Keras has (0.14).
+# untrained architecture: 0.94 or more and 0.33 or less.
 MIN_LIKENESS = 0.9
 HEAD_TOLERANCE = 0.5
 
