@@ -29,6 +29,8 @@ SQLITE_TIMEOUT_SECONDS = 30
 # Columns that older ledgers do not have. Where they are NULL they are no part of the row's hash.
 ADDED = ("data_revision", "config_digest", "git_commit", "gate")
 ROWS_AT_A_TIME = 1000
+# PostgreSQL's codes: duplicate_object (the table's type), duplicate_table, duplicate_column.
+JUST_MADE = ("42710", "42P07", "42701")
 
 LEDGER = sa.Table(
     "sightline_ledger",
@@ -90,7 +92,7 @@ def append(workspace: Workspace, move: Move, *, after: LedgerEntry | None) -> Le
                 entry = next_entry(move, _last(connection))
                 _refuse_if_moved(connection, move.model, after)
                 connection.execute(LEDGER.insert().values(**asdict(entry)))
-        except sa.exc.IntegrityError:  # another writer took the number: look again whose move it was
+        except (sa.exc.IntegrityError, _JustMadeError):  # by another writer: look again whose move it was
             continue
         advance_head(workspace, Head(entry.sequence, entry.hash))
         return entry
@@ -165,11 +167,20 @@ def _read(workspace: Workspace, *conditions: sa.ColumnElement[bool]) -> Iterator
             yield LedgerEntry(**row)
 
 
+class _JustMadeError(Exception):
+    """Another writer made the table, or a column of it, after this one had looked."""
+
+
 def _make_table(connection: sa.Connection) -> None:
-    """The table with all its columns, made or completed where need be."""
-    connection.execute(sa.schema.CreateTable(LEDGER, if_not_exists=True))
-    for name in _missing_columns(connection):
-        connection.execute(sa.text(f"ALTER TABLE {LEDGER.name} ADD COLUMN {name} TEXT"))
+    """The table with all its columns, made or completed where need be; _JustMadeError."""
+    try:
+        connection.execute(sa.schema.CreateTable(LEDGER, if_not_exists=True))
+        for name in _missing_columns(connection):
+            connection.execute(sa.text(f"ALTER TABLE {LEDGER.name} ADD COLUMN {name} TEXT"))
+    except sa.exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) in JUST_MADE:
+            raise _JustMadeError from error
+        raise
 
 
 def _missing_columns(connection: sa.Connection) -> tuple[str, ...]:

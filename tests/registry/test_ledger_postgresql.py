@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from registry import champion as champions
 from registry import ledger
@@ -83,6 +84,19 @@ def test_of_two_concurrent_promotions_one_wins(
 
 def test_one_place_goes_to_one_writer(workspace: Workspace) -> None:
     assert_one_place_goes_to_one_writer(workspace)
+
+
+def test_a_table_that_another_writer_makes_in_between_is_no_fault(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = append_versions(workspace, 1)
+    create, looks = sa.schema.CreateTable, iter([False])  # once it did not see that the table is there
+    monkeypatch.setattr(
+        sa.schema,
+        "CreateTable",
+        lambda table, if_not_exists: create(table, if_not_exists=next(looks, if_not_exists)),
+    )
+    assert ledger.append(workspace, make_move(2), after=first).sequence == 2
 
 
 def test_models_share_the_ledger(workspace: Workspace) -> None:
